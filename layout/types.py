@@ -1,0 +1,108 @@
+"""What goes into a layout and what comes out: arrays, no drawing."""
+
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Protocol, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from graphreel.graph.model import Graph
+from graphreel.graph.types import ByteColumn, IntColumn
+
+FloatColumn: TypeAlias = npt.NDArray[np.float64]
+
+
+class BoxKind(IntEnum):
+    """What a box of the picture stands for."""
+
+    NODE = 0
+    SCOPE = 1
+    """A collapsed scope: one box for all that is in it."""
+    GROUP = 2
+    """An expanded scope: a frame around the boxes in it."""
+    INPUT = 3
+    """A value that enters the graph from outside (kind input only; weights are told inside their consumers)."""
+    OUTPUT = 4
+    """A value that the graph as a whole gives back."""
+
+
+class EdgeKind(IntEnum):
+    """What an edge of the picture stands for."""
+
+    DATA = 0
+    CONTROL = 1
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class VisibleGraph:
+    """The boxes and edges that show for a set of expanded scopes.
+
+    Boxes stand in execution order of their first node, a group before what is in it. Edges run between boxes that
+    are not groups; those alike in both ends and kind are merged.
+
+    Attributes:
+        kind: `BoxKind` of each box.
+        ref: The node, scope or value that each box stands for.
+        parent: The group around each box, or -1.
+        first: Execution order: the first node that each box stands for (its consumer's, for an INPUT).
+        edge_source, edge_target: Boxes at the ends of each edge.
+        edge_value: A value that flows along each edge, or -1 for a control edge.
+        edge_count: How many node-to-node edges each edge stands for.
+        edge_kind: `EdgeKind` of each edge.
+        node_box: For every node of the graph the box in which it shows (its own, or a collapsed scope's).
+    """
+
+    graph: Graph
+    kind: ByteColumn
+    ref: IntColumn
+    parent: IntColumn
+    first: IntColumn
+    edge_source: IntColumn
+    edge_target: IntColumn
+    edge_value: IntColumn
+    edge_count: IntColumn
+    edge_kind: ByteColumn
+    node_box: IntColumn
+
+
+@dataclass(frozen=True, slots=True)
+class LayoutOptions:
+    """Distances, in the picture's units (pixels at 100 %)."""
+
+    node_gap: float = 24.0
+    rank_gap: float = 40.0
+    edge_gap: float = 10.0
+    group_padding: float = 16.0
+    group_header: float = 30.0
+    """Room at the top of a group for its title."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Placement:
+    """Where everything stands. The picture's origin is its top left corner, y grows downward.
+
+    Attributes:
+        rects: x, y, width and height of each box, shape (boxes, 4).
+        route_start: The route of edge i is `route_points[route_start[i]:route_start[i + 1]]`.
+        route_points: Points of cubic Bézier splines, shape (points, 2): a start, then three points a segment, as in
+            SVG's `M` and `C`. Routes begin at the source's border and end at the target's.
+        size: Width and height of the whole picture.
+    """
+
+    rects: FloatColumn
+    route_start: IntColumn
+    route_points: FloatColumn
+    size: tuple[float, float]
+
+
+class Progress(Protocol):
+    """How long work tells how far it is, and hears that it should stop."""
+
+    def step(self, done: int, total: int) -> None:
+        """Report progress; raises Cancelled where the caller lost interest."""
+        ...
+
+
+class Cancelled(Exception):  # noqa: N818 - not an error: the caller asked for it
+    """The work was stopped because its result is no longer wanted."""

@@ -1,0 +1,144 @@
+"""What a trace is to its readers and writers: iterations, each with a graph and columns.
+
+A `.reel` and a single static file (an ONNX model, say) both open as a `Trace`, so that whoever shows, compares or
+exports one need not know which it is.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from graphreel.graph import Graph, NodeId
+
+
+class Status(StrEnum):
+    """How an iteration ended."""
+
+    COMPLETE = "complete"
+    FAILED = "failed"
+    """It raised; its last node is the one that failed, where a node did."""
+    PARTIAL = "partial"
+    """The recording ended in the middle of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedError:
+    """The exception that ended an iteration. `node` is the node that raised it, where one did."""
+
+    type: str
+    message: str
+    traceback: str
+    node: NodeId | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class IterationRecord:
+    """One iteration on its way into a file.
+
+    Attributes:
+        graph: What ran.
+        started_ns: When it began, in nanoseconds since the epoch.
+        duration_ns: How long it took, in nanoseconds, on the recording thread's monotonic clock.
+        columns: One number per node under each name. `start_ns` and `duration_ns` (int64) are the timings, `start_ns`
+            counted from the iteration's begin.
+        scalars: Single numbers, such as the loss or the learning rate.
+    """
+
+    graph: Graph
+    status: Status
+    started_ns: int
+    duration_ns: int
+    columns: Mapping[str, npt.NDArray[Any]] = field(default_factory=dict)
+    scalars: Mapping[str, float] = field(default_factory=dict)
+    error: RecordedError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Iteration:
+    """One iteration as the file lists it. `graph` is the structure hash; iterations with equal graphs share it."""
+
+    index: int
+    status: Status
+    graph: str
+    nodes: int
+    edges: int
+    """Inputs of nodes that a node produced."""
+    started_ns: int
+    duration_ns: int
+    scalars: Mapping[str, float] = field(default_factory=dict)
+    error: RecordedError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TraceInfo:
+    """What is known of the recording as a whole.
+
+    Attributes:
+        source: What made it: `torch`, `onnx`, ….
+        versions: Versions by name: `graphreel`, `python`, `torch`, ….
+        command: The recorded program's command line; empty where there was none.
+        settings: How it was recorded (`level`, `iterations`, …), and whatever else the source tells of itself.
+        started_ns: Nanoseconds since the epoch, or 0 where unknown.
+        finished: Whether the recording came to its end; False while it runs, and after a kill.
+    """
+
+    source: str
+    versions: Mapping[str, str] = field(default_factory=dict)
+    command: Sequence[str] = ()
+    settings: Mapping[str, str] = field(default_factory=dict)
+    started_ns: int = 0
+    finished: bool = True
+
+
+class Trace(Protocol):
+    """An open trace. Reading is thread-safe. Iterations are numbered as they were recorded, and may have gaps."""
+
+    @property
+    def path(self) -> Path:
+        """The file it was opened from."""
+        ...
+
+    @property
+    def info(self) -> TraceInfo:
+        """What is known of the recording as a whole."""
+        ...
+
+    @property
+    def iterations(self) -> Sequence[Iteration]:
+        """The iterations that stand in the file, by index, as of the last `refresh`."""
+        ...
+
+    @property
+    def problems(self) -> Sequence[str]:
+        """What is missing or damaged, one line each; empty for a whole file."""
+        ...
+
+    def refresh(self) -> bool:
+        """Look for iterations that were added since; True if there are any, or if the recording ended."""
+        ...
+
+    def graph(self, index: int) -> Graph:
+        """The graph of an iteration; raises UnknownIteration."""
+        ...
+
+    def columns(self, index: int) -> Mapping[str, npt.NDArray[Any]]:
+        """The per-node columns of an iteration (see IterationRecord); raises UnknownIteration."""
+        ...
+
+    def source_text(self, file: str) -> str | None:
+        """The text of a source file as it was when recorded; None where it was not kept."""
+        ...
+
+    def close(self) -> None:
+        """Let go of the file. Closing twice is allowed."""
+        ...
+
+
+def edge_count(graph: Graph) -> int:
+    """Inputs of nodes that a node produced."""
+    return int(np.count_nonzero(graph.values.producer[graph.inputs.value] >= 0))
