@@ -7,6 +7,7 @@ from graphreel.graph.hashing import common_scopes, scope_hashes, structure_hash
 from graphreel.graph.keys import find_node, find_scopes, node_keys
 from graphreel.graph.lint import lint
 from graphreel.graph.model import Graph, Node, Scope, Source, Value, source_files, walk
+from graphreel.graph.progress import Cancelled, Progress, Unwatched
 from graphreel.graph.text import draw, parse
 from graphreel.graph.types import (
     NONE,
@@ -28,6 +29,7 @@ __all__ = [
     "NONE",
     "ROOT",
     "Access",
+    "Cancelled",
     "Dim",
     "Direction",
     "FlowEdges",
@@ -40,6 +42,7 @@ __all__ = [
     "NodeId",
     "ParseError",
     "Phase",
+    "Progress",
     "Scope",
     "ScopeId",
     "ScopeKind",
@@ -47,6 +50,7 @@ __all__ = [
     "SourceId",
     "UnknownKey",
     "UnknownScope",
+    "Unwatched",
     "Value",
     "ValueId",
     "ValueKind",

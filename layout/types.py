@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Protocol, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -94,15 +94,3 @@ class Placement:
     route_start: IntColumn
     route_points: FloatColumn
     size: tuple[float, float]
-
-
-class Progress(Protocol):
-    """How long work tells how far it is, and hears that it should stop."""
-
-    def step(self, done: int, total: int) -> None:
-        """Report progress; raises Cancelled where the caller lost interest."""
-        ...
-
-
-class Cancelled(Exception):  # noqa: N818 - not an error: the caller asked for it
-    """The work was stopped because its result is no longer wanted."""

@@ -1,0 +1,49 @@
+"""The picture before it is drawn: boxes, texts and edges as columns, each with a class that a theme colours.
+
+The canvas and the SVG writer draw the same Scene, so what is exported is what is seen. Nothing here knows Qt, nor
+any colour: a Scene is the same in every theme.
+"""
+
+from dataclasses import dataclass
+
+from graphreel.graph.types import ByteColumn, IntColumn
+from graphreel.layout.types import FloatColumn, Placement, VisibleGraph
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Texts:
+    """One row a line of text. `box` is the box it stands in; x, y is the left end of its baseline.
+
+    `width` is what the width table gives for it at its size, never more than the room it has; text that would not fit
+    was shortened with `…` before. `style` is an index into `TEXT_STYLES`.
+    """
+
+    box: IntColumn
+    x: FloatColumn
+    y: FloatColumn
+    width: FloatColumn
+    style: ByteColumn
+    text: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scene:
+    """What to draw, back to front: groups, edges, boxes, texts.
+
+    Attributes:
+        view: The boxes and edges, by the same indices as in every column here.
+        placement: Rectangles of the boxes and splines of the edges.
+        box_class: Index into `BOX_CLASSES` of each box: what a theme colours it by.
+        edge_class: Index into `EDGE_CLASSES` of each edge.
+        keys: The node's stable key or the scope's path of each box; for a value its name.
+        titles: The full text of each box for a tooltip, lines joined by newlines.
+        texts: The lines of text.
+    """
+
+    view: VisibleGraph
+    placement: Placement
+    box_class: ByteColumn
+    edge_class: ByteColumn
+    keys: tuple[str, ...]
+    titles: tuple[str, ...]
+    texts: Texts
