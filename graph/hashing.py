@@ -138,9 +138,9 @@ def _first_nodes(graph: Graph) -> IntColumn:
     found = first.tolist()
     for scope in range(graph.scope_count - 1, 0, -1):
         found[parents[scope]] = min(found[parents[scope]], found[scope])
-    first = np.array(found, dtype=np.int32)
-    first[first == graph.node_count] = 0
-    return first
+    rows: IntColumn = np.array(found, dtype=np.int32)
+    rows[rows == graph.node_count] = 0
+    return rows
 
 
 def _input_places(graph: Graph) -> tuple[IntColumn, HashColumn]:

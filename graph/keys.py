@@ -68,7 +68,9 @@ def _node_keys(graph: Graph) -> tuple[str, ...]:
     strings, paths = graph.strings, graph.paths
     columns = graph.nodes.scope.tolist(), graph.nodes.op.tolist(), graph.nodes.source.tolist(), ordinals
     return tuple(
-        f"{paths[scope]}/{strings[op]}{places[source]}#{ordinal}" if scope else f"{strings[op]}{places[source]}#{ordinal}"
+        f"{paths[scope]}/{strings[op]}{places[source]}#{ordinal}"
+        if scope
+        else f"{strings[op]}{places[source]}#{ordinal}"
         for scope, op, source, ordinal in zip(*columns, strict=True)
     )
 

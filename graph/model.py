@@ -305,12 +305,12 @@ class Node:
     @property
     def op(self) -> str:
         """The operation in the framework's own spelling, such as `aten.addmm.default`."""
-        return self.graph.strings[self.graph.nodes.op[self.id]]
+        return self.graph.strings[int(self.graph.nodes.op[self.id])]
 
     @property
     def name(self) -> str:
         """The node's own name where its file gives one, else empty."""
-        return self.graph.strings[self.graph.nodes.name[self.id]]
+        return self.graph.strings[int(self.graph.nodes.name[self.id])]
 
     @property
     def scope(self) -> "Scope":
@@ -374,7 +374,7 @@ class Value:
     id: ValueId
 
     def _text(self, column: IntColumn) -> str:
-        return self.graph.strings[column[self.id]]
+        return self.graph.strings[int(column[self.id])]
 
     @property
     def name(self) -> str:
@@ -457,7 +457,7 @@ class Scope:
     @property
     def name(self) -> str:
         """The last part of the path; empty for the root."""
-        return self.graph.strings[self.graph.scopes.name[self.id]]
+        return self.graph.strings[int(self.graph.scopes.name[self.id])]
 
     @property
     def path(self) -> str:
@@ -472,7 +472,7 @@ class Scope:
     @property
     def type(self) -> str:
         """The class or function, such as `Linear`; empty where unknown."""
-        return self.graph.strings[self.graph.scopes.type[self.id]]
+        return self.graph.strings[int(self.graph.scopes.type[self.id])]
 
     @property
     def parent(self) -> "Scope | None":

@@ -11,7 +11,7 @@ class Progress(Protocol):
         ...
 
 
-class Cancelled(Exception):  # noqa: N818 - not an error: the caller asked for it
+class Cancelled(Exception):
     """The work was stopped because its result is no longer wanted."""
 
 

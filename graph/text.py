@@ -6,6 +6,7 @@ puts it into scopes: `block/d:relu`. Each arrow gives the target one more input.
 
 import re
 from collections.abc import Iterable
+from itertools import pairwise
 
 from graphreel.graph.builder import GraphBuilder
 from graphreel.graph.errors import ParseError
@@ -24,7 +25,7 @@ def parse(text: str) -> Graph:
     edges: list[tuple[str, str]] = []
     for statement in filter(None, (part.strip() for part in re.split(r"[;\n]", text))):
         chain = [_parse_node(part.strip(), statement, ops) for part in statement.split("->")]
-        edges.extend(zip(chain, chain[1:], strict=False))
+        edges.extend(pairwise(chain))
     return _build(_in_execution_order(ops, edges), ops, edges)
 
 
