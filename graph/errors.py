@@ -3,7 +3,11 @@
 from typing import Self
 
 
-class GraphError(Exception):
+class GraphreelError(Exception):
+    """Whatever Graphreel tells its user in one line: every area's own tree of errors grows from here."""
+
+
+class GraphError(GraphreelError):
     """A graph, or a request made of one, that cannot be."""
 
 

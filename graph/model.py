@@ -480,6 +480,16 @@ class Scope:
         return None if self.id == ROOT else Scope(self.graph, ScopeId(int(self.graph.scopes.parent[self.id])))
 
     @property
+    def lineage(self) -> list[ScopeId]:
+        """The scope and those around it, innermost first, the root left out."""
+        found: list[ScopeId] = []
+        at = self.id
+        while at != ROOT:
+            found.append(at)
+            at = ScopeId(int(self.graph.scopes.parent[at]))
+        return found
+
+    @property
     def children(self) -> list["Scope"]:
         """The scopes directly inside it."""
         rows = np.flatnonzero(self.graph.scopes.parent == self.id)

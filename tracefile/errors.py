@@ -4,8 +4,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
+from graphreel.graph.errors import GraphreelError
 
-class TraceError(Exception):
+
+class TraceError(GraphreelError):
     """A trace that cannot be read or written."""
 
 

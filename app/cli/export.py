@@ -1,0 +1,154 @@
+"""`graphreel export`: a graph as a picture or as data, without opening a window."""
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import click
+
+from graphreel.graph import (
+    Graph,
+    GraphreelError,
+    ScopeId,
+    find_node,
+    find_scopes,
+    to_dot,
+    to_graphml,
+    to_json,
+)
+from graphreel.layout import default_expansion
+from graphreel.render import DARK, LIGHT, Overlay, picture, to_svg
+from graphreel.tracefile import Iteration, Trace, UnknownIteration
+
+PICTURES = (".svg", ".png", ".pdf")
+DATA: dict[str, Callable[[Graph], str]] = {".json": to_json, ".dot": to_dot, ".graphml": to_graphml}
+THEMES = {theme.name: theme for theme in (LIGHT, DARK)}
+
+
+class ExportError(GraphreelError):
+    """A request for an export that cannot be met."""
+
+    @classmethod
+    def unknown_kind(cls, output: Path) -> "ExportError":
+        """Say which endings are accepted."""
+        return cls(f"{output}: the ending says what to write; accepted: {', '.join((*PICTURES, *DATA))}")
+
+    @classmethod
+    def nothing_recorded(cls, path: Path) -> "ExportError":
+        """Say that a trace holds no iteration."""
+        return cls(f"{path}: this trace holds no iterations, so there is nothing to export")
+
+    @classmethod
+    def cannot_write(cls, path: Path, error: OSError) -> "ExportError":
+        """Say which file and why."""
+        return cls(f"{path}: cannot be written: {error.strerror}")
+
+
+@click.command(
+    "export",
+    epilog="Examples:  graphreel export run.reel --iteration 2 --expand 'layers.*' -o graph.svg  |  graphreel export model.onnx -o model.json",
+)
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option(
+    "-o",
+    "--output",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="What to write; the ending says how: .svg .png .pdf .json .dot .graphml",
+)
+@click.option("--iteration", type=int, help="Which iteration; without it the last.")
+@click.option(
+    "--expand",
+    multiple=True,
+    metavar="PATTERN",
+    help="Open the scopes that match, such as 'layers.*', and those around them. May be given several times.",
+)
+@click.option("--expand-all", is_flag=True, help="Open every scope.")
+@click.option("--collapse", multiple=True, metavar="PATTERN", help="Keep the scopes that match closed.")
+@click.option("--theme", type=click.Choice(["light", "dark"]), default="light", show_default=True)
+@click.option("--cursor", metavar="KEY", help="Mark the node with this key, as when stepping stands there.")
+@click.option(
+    "--scale", type=click.FloatRange(min=0.01, max=16), default=1.0, show_default=True, help="Pixels per unit, for PNG."
+)
+def command(  # noqa: PLR0917 - click passes one argument per option
+    file: Path,
+    output: Path,
+    iteration: int | None,
+    expand: tuple[str, ...],
+    expand_all: bool,
+    collapse: tuple[str, ...],
+    theme: str,
+    cursor: str | None,
+    scale: float,
+) -> None:
+    """Write one graph of FILE, a trace or a model, to a file."""
+    from graphreel.capture.sources import open_trace
+    from graphreel.cli.progress import progress
+
+    kind = output.suffix.lower()
+    if kind not in (*PICTURES, *DATA):
+        raise ExportError.unknown_kind(output)
+    with progress(f"Exporting {file.name}") as shown:
+        trace = open_trace(file, shown)
+        try:
+            row = _chosen(trace, iteration)
+            graph = trace.graph(row.index)
+        finally:
+            trace.close()
+        if kind in DATA:
+            write_whole(output, DATA[kind](graph).encode("utf-8", "replace"))
+            return
+        opened = _opened(graph, expand, expand_all=expand_all, collapse=collapse)
+        overlay = _overlay(graph, row, cursor)
+        scene = picture(graph, opened, progress=shown)
+    if kind == ".svg":
+        write_whole(output, to_svg(scene, THEMES[theme], overlay).encode())
+    else:
+        from graphreel.gui.export import save_picture
+
+        save_picture(scene, output, theme=THEMES[theme], overlay=overlay, scale=scale)
+
+
+def _chosen(trace: Trace, index: int | None) -> Iteration:
+    """The iteration asked for, or the last one."""
+    rows = trace.iterations
+    if index is None:
+        if not rows:
+            raise ExportError.nothing_recorded(trace.path)
+        return rows[-1]
+    for row in rows:
+        if row.index == index:
+            return row
+    raise UnknownIteration.in_trace(index, trace.path, [row.index for row in rows])
+
+
+def _opened(graph: Graph, expand: Sequence[str], *, expand_all: bool, collapse: Sequence[str]) -> frozenset[ScopeId]:
+    """The scopes to draw open: the usual ones, those asked for with all around them, less those to keep closed."""
+    if expand_all:
+        opened = set(map(ScopeId, range(1, graph.scope_count)))
+    else:
+        opened = set(default_expansion(graph))
+    for pattern in expand:
+        for scope in find_scopes(graph, pattern):
+            opened.update(graph.scope(scope).lineage)
+    for pattern in collapse:
+        opened.difference_update(find_scopes(graph, pattern))
+    return frozenset(opened)
+
+
+def _overlay(graph: Graph, row: Iteration, cursor: str | None) -> Overlay:
+    return Overlay(
+        cursor=None if cursor is None else find_node(graph, cursor),
+        failed=None if row.error is None else row.error.node,
+    )
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file so that a full disk or a crash leaves the old one, or none, but never half of the new one."""
+    half = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        half.write_bytes(content)
+        half.replace(path)
+    except OSError as error:
+        half.unlink(missing_ok=True)
+        raise ExportError.cannot_write(path, error) from error

@@ -1,0 +1,115 @@
+"""`graphreel info`: what is in a file."""
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from graphreel.tracefile import Iteration, Trace
+
+
+@click.command("info", epilog="Examples:  graphreel info run.reel  |  graphreel info model.onnx --json")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="As JSON, for programs.")
+def command(file: Path, as_json: bool) -> None:
+    """Tell what is in FILE: its source, versions and iterations."""
+    from graphreel.capture.sources import open_trace
+    from graphreel.cli.progress import progress
+
+    with progress(f"Reading {file.name}") as shown:
+        trace = open_trace(file, shown)
+    try:
+        if as_json:
+            click.echo(json.dumps(_as_json(trace), indent=2, ensure_ascii=False))
+        else:
+            _print(trace)
+    finally:
+        trace.close()
+
+
+def _as_json(trace: "Trace") -> dict[str, Any]:
+    info = trace.info
+    return {
+        "path": str(trace.path),
+        "source": info.source,
+        "versions": dict(info.versions),
+        "command": list(info.command),
+        "settings": dict(info.settings),
+        "started": _time(info.started_ns),
+        "finished": info.finished,
+        "problems": list(trace.problems),
+        "iterations": [_iteration_as_json(iteration) for iteration in trace.iterations],
+    }
+
+
+def _iteration_as_json(iteration: "Iteration") -> dict[str, Any]:
+    found: dict[str, Any] = {
+        "index": iteration.index,
+        "status": str(iteration.status),
+        "graph": iteration.graph,
+        "nodes": iteration.nodes,
+        "edges": iteration.edges,
+        "duration_ns": iteration.duration_ns,
+        "scalars": dict(iteration.scalars),
+    }
+    if iteration.error is not None:
+        error = iteration.error
+        found["error"] = {"type": error.type, "message": error.message, "node": error.node}
+    return found
+
+
+def _print(trace: "Trace") -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console(highlight=False)
+    info = trace.info
+    console.print(Text(str(trace.path), style="bold"))
+    rows = {
+        "source": info.source,
+        "versions": ", ".join(f"{name} {version}" for name, version in info.versions.items()),
+        "command": " ".join(info.command),
+        "recorded": _time(info.started_ns) or "",
+        **info.settings,
+    }
+    width = max(map(len, rows))
+    for name, text in rows.items():
+        if text:
+            console.print(Text(f"  {name:<{width}}  ", style="dim") + Text(text))
+    for problem in trace.problems:
+        console.print(Text(f"  ! {problem}", style="yellow"))
+    console.print()
+    if not trace.iterations:
+        console.print("  no iterations")
+        return
+    table = Table(box=None, pad_edge=True, header_style="dim")
+    for heading in ("iteration", "graph", "nodes", "edges", "duration"):
+        table.add_column(heading, justify="left" if heading == "graph" else "right")
+    table.add_column("status")
+    for iteration in trace.iterations:
+        table.add_row(*_cells(iteration))
+    console.print(table)
+
+
+def _cells(iteration: "Iteration") -> list[str]:
+    status = str(iteration.status)
+    if iteration.error is not None:
+        status = f"[red]{status}[/]: {_escape(f'{iteration.error.type}: {iteration.error.message}')}"
+    duration = f"{iteration.duration_ns / 1e6:.1f} ms" if iteration.duration_ns else ""
+    return [str(iteration.index), iteration.graph[:8], str(iteration.nodes), str(iteration.edges), duration, status]
+
+
+def _escape(text: str) -> str:
+    from rich.markup import escape
+
+    return escape(" ".join(text.split()))
+
+
+def _time(started_ns: int) -> str | None:
+    if not started_ns:
+        return None
+    return datetime.fromtimestamp(started_ns / 1e9, UTC).isoformat(timespec="seconds")
