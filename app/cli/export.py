@@ -46,7 +46,8 @@ class ExportError(GraphreelError):
 
 @click.command(
     "export",
-    epilog="Examples:  graphreel export run.reel --iteration 2 --expand 'layers.*' -o graph.svg  |  graphreel export model.onnx -o model.json",
+    epilog="Examples:  graphreel export run.reel --iteration 2 --expand 'layers.*' -o graph.svg"
+    "  |  graphreel export model.onnx -o model.json",
 )
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option(
@@ -70,7 +71,7 @@ class ExportError(GraphreelError):
 @click.option(
     "--scale", type=click.FloatRange(min=0.01, max=16), default=1.0, show_default=True, help="Pixels per unit, for PNG."
 )
-def command(  # noqa: PLR0917 - click passes one argument per option
+def command(
     file: Path,
     output: Path,
     iteration: int | None,
@@ -124,10 +125,7 @@ def _chosen(trace: Trace, index: int | None) -> Iteration:
 
 def _opened(graph: Graph, expand: Sequence[str], *, expand_all: bool, collapse: Sequence[str]) -> frozenset[ScopeId]:
     """The scopes to draw open: the usual ones, those asked for with all around them, less those to keep closed."""
-    if expand_all:
-        opened = set(map(ScopeId, range(1, graph.scope_count)))
-    else:
-        opened = set(default_expansion(graph))
+    opened = set(map(ScopeId, range(1, graph.scope_count))) if expand_all else set(default_expansion(graph))
     for pattern in expand:
         for scope in find_scopes(graph, pattern):
             opened.update(graph.scope(scope).lineage)

@@ -9,7 +9,8 @@ import click
 @click.command(
     "record",
     context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False},
-    epilog="Examples:  graphreel record train.py --epochs 3  |  graphreel record -o run.reel --iterations 0:3,100 -m package.train",
+    epilog="Examples:  graphreel record train.py --epochs 3"
+    "  |  graphreel record -o run.reel --iterations 0:3,100 -m package.train",
 )
 @click.option(
     "-o",
