@@ -1,7 +1,15 @@
 """The common graph model. Everything that Graphreel records, reads, compares or draws is one of these graphs."""
 
 from graphreel.graph.builder import GraphBuilder
-from graphreel.graph.errors import GraphError, GraphreelError, LintError, MissingExtra, ParseError, UnknownKey, UnknownScope
+from graphreel.graph.errors import (
+    GraphError,
+    GraphreelError,
+    LintError,
+    MissingExtra,
+    ParseError,
+    UnknownKey,
+    UnknownScope,
+)
 from graphreel.graph.flow import FlowEdges, flow_edges
 from graphreel.graph.hashing import common_scopes, scope_hashes, structure_hash
 from graphreel.graph.keys import find_node, find_scopes, node_keys

@@ -11,11 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from graphreel.graph.model import (
+from graphreel.graph.columns import (
     AttributeColumns,
     BoundaryColumns,
     ControlColumns,
-    Graph,
     InputColumns,
     NodeColumns,
     ScopeColumns,
@@ -23,6 +22,7 @@ from graphreel.graph.model import (
     SourceColumns,
     ValueColumns,
 )
+from graphreel.graph.model import Graph
 from graphreel.graph.types import (
     NONE,
     ROOT,

@@ -8,7 +8,8 @@ from hashlib import blake2b
 
 import numpy as np
 
-from graphreel.graph.model import AttributeColumns, Graph
+from graphreel.graph.columns import AttributeColumns
+from graphreel.graph.model import Graph
 from graphreel.graph.types import NONE, HashColumn, IntColumn
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)

@@ -105,16 +105,13 @@ def test_no_folder_takes_the_name_of_a_standard_library_module() -> None:
     assert not set(MAY_IMPORT) & sys.stdlib_module_names
 
 
-def test_modules_can_be_read_in_a_sitting() -> None:
-    long = {
-        str(p.relative_to(ROOT)): n
-        for p in modules()
-        if (n := len(p.read_text().splitlines())) > LONG.get(str(p.relative_to(ROOT)), 300)
-    }
-    assert not long, f"over 300 lines without a reason in LONG: {long}"
-
-
 LONG: dict[str, int] = {
-    "graph/model.py": 520,  # the columns and their views belong on one page
+    "graph/model.py": 450,  # the graph and its views belong on one page
     "graph/builder.py": 400,  # one append method per table
 }
+
+
+def test_modules_can_be_read_in_a_sitting() -> None:
+    lines = {path.relative_to(ROOT).as_posix(): len(path.read_text().splitlines()) for path in modules()}
+    long = {place: count for place, count in lines.items() if count > LONG.get(place, 300)}
+    assert not long, f"over 300 lines without a reason in LONG: {long}"
