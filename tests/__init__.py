@@ -1,0 +1,1 @@
+"""Tests that a user would recognise: real models, real files, the real window."""
