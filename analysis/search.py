@@ -60,7 +60,7 @@ def search(graph: Graph, query: str, progress: Progress = _UNWATCHED) -> Hits:
     for done, (field, text) in enumerate(words):
         progress.step(done, len(words))
         place = _places(graph, field, text)
-        total += np.where(place == _NOWHERE, 1_000_000, place)
+        total += np.where(place == _NOWHERE, 1_000_000, place.astype(np.int64))
         best = np.minimum(best, place)
     found = np.flatnonzero(total < 1_000_000) if words else np.zeros(0, dtype=np.int64)
     found = found[np.argsort(total[found], kind="stable")]
