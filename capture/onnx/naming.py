@@ -1,0 +1,103 @@
+"""What names and exporters' metadata tell of a node: the scopes it stands in and the line it came from."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+
+from graphreel.graph import ScopeKind, Source
+
+NAME_SCOPES = "pkg.torch.onnx.name_scopes"
+CLASS_HIERARCHY = "pkg.torch.onnx.class_hierarchy"
+STACK_TRACE = "pkg.torch.onnx.stack_trace"
+NAMESPACE = "namespace"
+
+DEEPEST = 40
+"""Scopes of a node beyond this depth are left out; no real model comes near."""
+
+_QUOTED = re.compile(r"'([^']*)'|\"([^\"]*)\"")
+_FRAME = re.compile(r'^\s*File "([^"\n]*)", line (\d{1,9}), in ([^\n]*)$', re.MULTILINE)
+_DOTTED = re.compile(r"[A-Za-z_]\w*(?:\.\w+)+")
+_LIBRARY = re.compile(r"[/\\](?:site|dist)-packages[/\\]")
+
+
+@dataclass(frozen=True, slots=True)
+class ScopePart:
+    """One scope of a path: what it is called, its class where known, and what kind of group it is."""
+
+    name: str
+    type: str
+    kind: ScopeKind
+
+
+@lru_cache(maxsize=4096)
+def parts_of_hierarchy(names: str, classes: str) -> tuple[ScopePart, ...]:
+    """Scopes from what torch.onnx.export writes: Python lists of dotted module paths and of class names.
+
+    The last entry is the operation itself. The first path is empty and stands for the whole module.
+    """
+    paths = _texts(names)[:-1]
+    types = _texts(classes)
+    return _nested(zip(paths, [*types, *[""] * len(paths)], strict=False))
+
+
+@lru_cache(maxsize=4096)
+def parts_of_namespace(namespace: str) -> tuple[ScopePart, ...]:
+    """Scopes from a namespace such as `: Net/layers.0: Block/layers.0.fc: torch.nn.Linear/linear: aten.linear`."""
+    entries = (entry.partition(": ") for entry in namespace.split("/")[:-1])
+    return _nested((path.strip(), cls.strip()) for path, _, cls in entries)
+
+
+@lru_cache(maxsize=4096)
+def parts_of_name(prefix: str, modules: bool) -> tuple[ScopePart, ...]:
+    """Scopes from the part of a node's name that stands before its last part, such as `/layers.0/attn`."""
+    kind = ScopeKind.MODULE if modules and prefix.startswith("/") else ScopeKind.NAME_SCOPE
+    names = [name for part in prefix.split("/") for name in _split(part) if name]
+    return tuple(ScopePart(name, "", kind) for name in names[:DEEPEST])
+
+
+def name_prefix(name: str) -> tuple[str, str]:
+    """A node's name as the path before it and the name itself.
+
+    `/layers.0/attn/MatMul` is `/layers.0/attn` and `MatMul`; `model.layers.0.attn` is `model.layers.0` and `attn`.
+    """
+    # TensorFlow's converter joins the names of fused operations by a semicolon; the first tells the place.
+    name = name.partition(";")[0]
+    above, slash, last = name.rpartition("/")
+    if slash:
+        return above, last
+    above, dot, last = name.rpartition(".")
+    # A number after the only dot tells equal names apart (`Conv.1`), it is no path.
+    if dot and _DOTTED.fullmatch(name) and ("." in above or not last.isdigit()):
+        return above, last
+    return "", name
+
+
+def stack_of(text: str) -> list[Source]:
+    """The lines that a stack trace names, outermost first, down to the innermost that is no installed library's."""
+    frames = [Source(file, int(line), function.strip()) for file, line, function in _FRAME.findall(text)]
+    own = [index for index, frame in enumerate(frames) if not _LIBRARY.search(frame.file)]
+    return frames[: own[-1] + 1] if own else frames
+
+
+def _nested(pairs: Iterable[tuple[str, str]]) -> tuple[ScopePart, ...]:
+    """Scopes of module paths that each extend the one before; only the last part of each is of the class named."""
+    parts: list[ScopePart] = []
+    above = ""
+    for path, cls in pairs:
+        short = cls.rpartition(".")[2]
+        inner = path[len(above) + 1 :] if above and path.startswith(f"{above}.") else path
+        names = [name for name in inner.split(".") if name] or ([short] if not parts and short else [])
+        parts.extend(ScopePart(name, "", ScopeKind.MODULE) for name in names[:-1])
+        if names:
+            parts.append(ScopePart(names[-1], short, ScopeKind.MODULE))
+        above = path
+    return tuple(parts[:DEEPEST])
+
+
+def _texts(listing: str) -> list[str]:
+    return [single or double for single, double in _QUOTED.findall(listing)]
+
+
+def _split(part: str) -> list[str]:
+    return part.split(".") if _DOTTED.fullmatch(part) else [part]
