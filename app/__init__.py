@@ -1,9 +1,9 @@
 """Graphreel, the debugger for computation graphs.
 
-    import graphreel
+import graphreel
 
-    with graphreel.record("run.reel"):
-        train()
+with graphreel.record("run.reel"):
+    train()
 """
 
 from typing import TYPE_CHECKING, Any

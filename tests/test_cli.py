@@ -195,6 +195,30 @@ def test_a_file_that_must_not_be_overwritten(folder: Path) -> None:
     assert (folder / "train.py").read_text() == TRAIN
 
 
+def limited(kilobytes: int, *arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    """The command where no file may grow beyond a size, which the system reports as it does a full disk."""
+    command = f"ulimit -f {kilobytes}; exec {sys.executable} -m graphreel {' '.join(arguments)}"
+    return subprocess.run(["bash", "-c", command], cwd=cwd, capture_output=True, text=True, check=False, timeout=300)
+
+
+def test_a_full_disk_does_not_stop_the_script_and_is_told(folder: Path) -> None:
+    done = limited(90, "record", "-o", "full.reel", "train.py", "400", cwd=folder)
+    assert [line.split()[0] for line in done.stdout.splitlines()] == list(map(str, range(400)))
+    assert done.returncode == 1
+    assert "full.reel" in done.stderr
+    assert "Traceback" not in done.stderr
+    iterations = info(folder / "full.reel")["iterations"]
+    assert isinstance(iterations, list)
+    assert 0 < len(iterations) < 400
+
+
+def test_a_full_disk_leaves_no_half_picture(folder: Path) -> None:
+    (folder / "kept.svg").write_text("the old picture")
+    assert "kept.svg" in one_line(limited(8, "export", "run.reel", "--expand-all", "-o", "kept.svg", cwd=folder))
+    assert (folder / "kept.svg").read_text() == "the old picture"
+    assert [path.name for path in folder.glob(".kept*")] == []
+
+
 @pytest.mark.parametrize("command", ["info", "export", "open"])
 @pytest.mark.parametrize("name", ["absent.reel", "text.reel", "text.onnx", "empty.reel", "cut.reel", ".", "photo.jpg"])
 def test_a_file_that_is_none_of_ours(folder: Path, command: str, name: str) -> None:

@@ -143,10 +143,17 @@ def _overlay(graph: Graph, row: Iteration, cursor: str | None) -> Overlay:
 
 def write_whole(path: Path, content: bytes) -> None:
     """Write a file so that a full disk or a crash leaves the old one, or none, but never half of the new one."""
-    half = path.with_name(f".{path.name}.{os.getpid()}")
+    target = path.resolve()
+    half = target.with_name(f".{target.name}.{os.getpid()}")
     try:
-        half.write_bytes(content)
-        half.replace(path)
+        if target.exists() and not target.is_file():
+            # A device or a pipe, such as /dev/stdout: nothing to keep whole, and it must not be replaced.
+            target.write_bytes(content)
+            return
+        try:
+            half.write_bytes(content)
+            half.replace(target)
+        finally:
+            half.unlink(missing_ok=True)
     except OSError as error:
-        half.unlink(missing_ok=True)
         raise ExportError.cannot_write(path, error) from error
