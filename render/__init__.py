@@ -1,1 +1,31 @@
-"""."""
+"""Pictures of graphs: a placed graph becomes a Scene, a Scene becomes SVG. Nothing here knows Qt."""
+
+from graphreel.render.build import build_scene, picture
+from graphreel.render.labels import measure
+from graphreel.render.overlay import Mark, Overlay
+from graphreel.render.scene import EdgeLabels, Scene, Texts
+from graphreel.render.styles import BOX_CLASSES, EDGE_CLASSES, TEXT_STYLES, BoxClass, EdgeClass, TextStyle
+from graphreel.render.theme import DARK, LIGHT, THEMES, BoxPaint, EdgePaint, Theme
+
+__all__ = [
+    "BOX_CLASSES",
+    "DARK",
+    "EDGE_CLASSES",
+    "LIGHT",
+    "TEXT_STYLES",
+    "THEMES",
+    "BoxClass",
+    "BoxPaint",
+    "EdgeClass",
+    "EdgeLabels",
+    "EdgePaint",
+    "Mark",
+    "Overlay",
+    "Scene",
+    "TextStyle",
+    "Texts",
+    "Theme",
+    "build_scene",
+    "measure",
+    "picture",
+]

@@ -27,8 +27,24 @@ class Texts:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class EdgeLabels:
+    """How many node-to-node edges an edge stands for, where that is more than one and there is room to say so.
+
+    `rects` are x, y, width and height of the chips that the texts stand in, shape (labels, 4); `x`, `y` and `width`
+    are those of the text, as in Texts. The text's style is COUNT.
+    """
+
+    edge: IntColumn
+    rects: FloatColumn
+    x: FloatColumn
+    y: FloatColumn
+    width: FloatColumn
+    text: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Scene:
-    """What to draw, back to front: groups, edges, boxes, texts.
+    """What to draw, back to front: groups, edges, their chips, boxes, texts.
 
     Attributes:
         view: The boxes and edges, by the same indices as in every column here.
@@ -37,7 +53,9 @@ class Scene:
         edge_class: Index into `EDGE_CLASSES` of each edge.
         keys: The node's stable key or the scope's path of each box; for a value its name.
         titles: The full text of each box for a tooltip, lines joined by newlines.
-        texts: The lines of text.
+        texts: The lines of text in boxes.
+        edge_titles: The full text of each edge for a tooltip.
+        edge_labels: The chips on edges.
     """
 
     view: VisibleGraph
@@ -47,3 +65,5 @@ class Scene:
     keys: tuple[str, ...]
     titles: tuple[str, ...]
     texts: Texts
+    edge_titles: tuple[str, ...]
+    edge_labels: EdgeLabels

@@ -1,0 +1,54 @@
+"""The lines of a picture that follow from its rectangles and routes; the canvas and the SVG writer draw the same."""
+
+import numpy as np
+
+from graphreel.layout.types import BoxKind, FloatColumn, Placement
+
+CORNER = {BoxKind.NODE: 6.0, BoxKind.SCOPE: 8.0, BoxKind.GROUP: 10.0, BoxKind.INPUT: 15.0, BoxKind.OUTPUT: 15.0}
+"""Radius of the corners by kind of box, in pixels at 100 %."""
+
+HEAD_LENGTH, HEAD_WIDTH = 7.0, 6.0
+"""An edge's arrow head, in pixels at 100 %."""
+
+CHEVRON = 8.0
+"""Side of the square in which the chevron of a scope stands: `›` where it is collapsed, `⌄` where it is open."""
+
+STACK = 3.0
+"""How far the second outline of a collapsed scope shows below the first: there is more inside."""
+
+
+def corner_radius(kind: int, width: float, height: float) -> float:
+    """Radius of a box's corners."""
+    return min(CORNER[BoxKind(kind)], width / 2, height / 2)
+
+
+def chevron(x: float, middle: float, *, expanded: bool) -> list[tuple[float, float]]:
+    """Three points of an open line within CHEVRON pixels right of `x`, around the height `middle`."""
+    side, depth = CHEVRON / 2, CHEVRON / 4
+    centre = x + side
+    if expanded:
+        return [(centre - side + 0.5, middle - depth), (centre, middle + depth), (centre + side - 0.5, middle - depth)]
+    return [(centre - depth, middle - side + 0.5), (centre + depth, middle), (centre - depth, middle + side - 0.5)]
+
+
+def arrow_heads(placement: Placement) -> FloatColumn:
+    """The triangles at the routes' ends: tip, left and right corner of each, shape (edges, 3, 2).
+
+    A head points the way its route comes in; where the route has no length, down.
+    """
+    last = placement.route_start[1:] - 1
+    points = placement.route_points
+    if not len(last):
+        return np.zeros((0, 3, 2))
+    tips = points[last]
+    way = np.zeros_like(tips)
+    # The point before may coincide with the tip; then the one before that gives the direction.
+    for back in (3, 2, 1):
+        step = tips - points[np.maximum(last - back, placement.route_start[:-1])]
+        usable = np.hypot(step[:, 0], step[:, 1]) > 1e-6
+        way[usable] = step[usable]
+    length = np.hypot(way[:, 0], way[:, 1])[:, None]
+    way = np.where(length > 0, way / np.where(length > 0, length, 1.0), [0.0, 1.0])
+    across = np.stack([-way[:, 1], way[:, 0]], axis=1) * (HEAD_WIDTH / 2)
+    base = tips - way * HEAD_LENGTH
+    return np.stack([tips, base + across, base - across], axis=1)

@@ -1,0 +1,66 @@
+"""The full text of boxes and edges, for tooltips."""
+
+import numpy as np
+
+from graphreel.graph import NONE, Graph, ValueKind, word
+from graphreel.layout.types import BoxKind, VisibleGraph
+from graphreel.render.labels import TypeTexts, scope_title
+
+MOST_LINES = 12
+"""Lines of a tooltip that list inputs; an optimizer's step can take hundreds."""
+
+
+def box_titles(view: VisibleGraph) -> tuple[str, ...]:
+    """The full text of each box, lines joined by newlines."""
+    graph, types = view.graph, TypeTexts(view.graph)
+    rows = zip(view.kind.tolist(), view.ref.tolist(), strict=True)
+    found: list[str] = []
+    for kind, ref in rows:
+        if kind == BoxKind.NODE:
+            found.append(_node_title(graph, ref, types))
+        elif kind in (BoxKind.SCOPE, BoxKind.GROUP):
+            found.append(_scope_title(graph, ref))
+        else:
+            found.append(_value_title(graph, ref, types))
+    return tuple(found)
+
+
+def _node_title(graph: Graph, node: int, types: TypeTexts) -> str:
+    nodes, strings = graph.nodes, graph.strings
+    op, name, path = strings[nodes.op[node]], strings[nodes.name[node]], graph.paths[nodes.scope[node]]
+    lines = [op]
+    if name and name != op:
+        lines.append(name)
+    if path:
+        lines.append(f"in {path}")
+    lines.extend(f"gives {types[value] or 'a tensor'}" for value in graph.outputs_of(node)[:MOST_LINES].tolist())
+    inputs = graph.inputs_of(node)
+    weights = inputs[(graph.values.producer[inputs] == NONE) & (graph.values.kind[inputs] != ValueKind.INPUT)]
+    lines.extend(_value_title(graph, value, types) for value in weights[:MOST_LINES].tolist())
+    if len(weights) > MOST_LINES:
+        lines.append(f"and {len(weights) - MOST_LINES} more")
+    source = graph.source(int(nodes.source[node]))
+    if source is not None:
+        lines.append(str(source))
+    return "\n".join(lines)
+
+
+def _scope_title(graph: Graph, scope: int) -> str:
+    written = graph.strings[graph.scopes.type[scope]]
+    return "\n".join(filter(None, [graph.paths[scope] or scope_title(graph, scope), written]))
+
+
+def _value_title(graph: Graph, value: int, types: TypeTexts) -> str:
+    kind = word(ValueKind(graph.values.kind[value]))
+    return " ".join(filter(None, [kind, graph.strings[graph.values.name[value]], types[value]]))
+
+
+def edge_titles(view: VisibleGraph) -> tuple[str, ...]:
+    """The full text of each edge: what flows, and how many edges between nodes it stands for."""
+    types = TypeTexts(view.graph)
+    names = view.graph.strings, view.graph.values.name
+    found: list[str] = []
+    for value, count in zip(view.edge_value.tolist(), np.asarray(view.edge_count).tolist(), strict=True):
+        said = "runs after" if value == NONE else " ".join(filter(None, [names[0][names[1][value]], types[value]]))
+        found.append(f"{said or 'a tensor'}\n{count} edges" if count > 1 else said or "a tensor")
+    return tuple(found)
