@@ -1,6 +1,6 @@
 """What goes into a layout and what comes out: arrays, no drawing."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import TypeAlias
 
@@ -88,9 +88,12 @@ class Placement:
         route_points: Points of cubic Bézier splines, shape (points, 2): a start, then three points a segment, as in
             SVG's `M` and `C`. Routes begin at the source's border and end at the target's.
         size: Width and height of the whole picture.
+        refs: What each box stands for, shape (boxes, 2): `BoxKind` (a group's is that of its scope) and ref. By these
+            the next layout knows boxes again.
     """
 
     rects: FloatColumn
     route_start: IntColumn
     route_points: FloatColumn
     size: tuple[float, float]
+    refs: IntColumn = field(default_factory=lambda: np.zeros((0, 2), dtype=np.int32))

@@ -1,0 +1,275 @@
+"""Phase 6, routing: y of every row, and the way of every edge.
+
+Edges bend only in the gaps between rows, and pass rows and lanes vertically, so none can run through a box.
+"""
+
+from dataclasses import dataclass
+
+from graphreel.layout.lanes import Lane, Lanes, lanes
+from graphreel.layout.layers import Layers
+from graphreel.layout.local import Arrangement, Leg
+from graphreel.layout.pen import Pen
+from graphreel.layout.placing import widths
+from graphreel.layout.types import LayoutOptions
+
+_FREE_PART = 0.3
+"""Edges meet a box at most this part of its width away from its middle."""
+_TRACK = 8.0
+_PORT_GAP = 6.0
+_LOOP = 14.0
+_WIDE = 500.0
+"""Edges that cross this far get twice the gap."""
+
+_Run = tuple[float, float]
+
+
+def route(layers: Layers, x: list[float], options: LayoutOptions) -> Arrangement:
+    """The finished group.
+
+    Gives: every leg starts at its tail's border and ends at its head's, vertically; it stays clear of other boxes.
+    """
+    return _Router(layers, x, options).arrangement()
+
+
+@dataclass(slots=True)
+class _Frame:
+    """Where rows lie: top and bottom of each; the frame's height."""
+
+    tops: list[float]
+    bottoms: list[float]
+    height: float
+
+
+class _Router:
+    """One group's rows, lanes and tracks while its routes are drawn."""
+
+    def __init__(self, layers: Layers, x: list[float], options: LayoutOptions) -> None:
+        self.layers, self.problem, self.options = layers, layers.problem, options
+        wide = widths(layers)
+        shown = [vertex for row in layers.rows for vertex in row]
+        width = max((x[v] + wide[v] / 2 for v in shown), default=0.0)
+        self.lanes: Lanes = lanes(layers, x, width, options)
+        needed = 2 * options.group_padding + self.lanes.left + width + self.lanes.right
+        self.width = max(needed, self.problem.least_width)
+        move = options.group_padding + self.lanes.left + (self.width - needed) / 2
+        self.x = [at + move for at in x]
+        for lane in self.lanes.by_net.values():
+            lane.x += move
+            self._set_outside_ports(lane)
+        self.tracks = _Tracks(len(layers.rows))
+        self._take_tracks()
+        self.tracks.settle()
+        self.frame = self._stack_rows()
+
+    def _set_outside_ports(self, lane: Lane) -> None:
+        net = self.problem.nets[lane.net]
+        for port in (net.tail, *(net.heads[n][0] for n in lane.heads)):
+            if self.layers.is_outside(port):
+                self.x[port] = lane.x
+
+    def _take_tracks(self) -> None:
+        """Ask for the horizontal ways that lanes need, in the gaps where they start and end."""
+        rank = self.layers.rank
+        for lane in self.lanes.by_net.values():
+            net = self.problem.nets[lane.net]
+            if not self.layers.is_outside(net.tail):
+                start = self._meet(net.tail, net.tail_at, lane.x)
+                self.tracks.ask((lane.net, -1), rank[net.tail] + 1, start, lane.x)
+            for n in lane.heads:
+                head, head_at = net.heads[n]
+                if not self.layers.is_outside(head):
+                    self.tracks.ask((lane.net, n), rank[head], lane.x, self._meet(head, head_at, lane.x))
+
+    def _meet(self, vertex: int, at: float | None, towards: float) -> float:
+        """The x where an edge from or to another x meets a vertex."""
+        middle = self.x[vertex]
+        if not self.problem.is_box(vertex):
+            return middle
+        if at is not None:
+            return middle + at
+        room = self.problem.sizes[vertex][0] * _FREE_PART
+        return min(max(towards, middle - room), middle + room)
+
+    def _stack_rows(self) -> _Frame:
+        """Gaps grow with how far edges cross in them, and with their tracks."""
+        layers, options = self.layers, self.options
+        y, tops, bottoms = self.problem.header, list[float](), list[float]()
+        crossed = self._crossed()
+        last = len(layers.rows) - 1
+        for rank, row in enumerate(layers.rows):
+            if rank:
+                y += self._gap(rank, crossed[rank], outer=rank in (1, last))
+            tops.append(y)
+            y += max((self.problem.sizes[v][1] for v in row if self.problem.is_box(v)), default=0.0)
+            bottoms.append(y)
+        return _Frame(tops, bottoms, y + options.group_padding)
+
+    def _gap(self, rank: int, crossed: float, *, outer: bool) -> float:
+        tracks = self.tracks.count(rank) * _TRACK
+        if not outer:
+            return self.options.rank_gap * (1.0 + min(crossed / _WIDE, 1.5)) + tracks
+        if not crossed:
+            return tracks + (_TRACK if tracks else 0.0)
+        return _PORT_GAP + self.options.rank_gap * min(0.4 + crossed / _WIDE, 2.0) + tracks
+
+    def _crossed(self) -> list[float]:
+        """How far the edges of each gap go sideways at most."""
+        layers = self.layers
+        found = [0.0] * len(layers.rows)
+        for s, lower in enumerate(layers.lower):
+            start, end = self._ends(s)
+            found[layers.rank[lower]] = max(found[layers.rank[lower]], abs(end - start))
+        return found
+
+    def _ends(self, segment: int) -> tuple[float, float]:
+        """Where a segment leaves the upper row and where it meets the lower one."""
+        layers = self.layers
+        upper, lower = layers.upper[segment], layers.lower[segment]
+        upper_at, lower_at = layers.upper_at[segment], layers.lower_at[segment]
+        if layers.fixed_upper[segment] or not self.problem.is_box(upper):
+            start = self.x[upper] + upper_at
+            return start, self._meet(lower, lower_at if layers.fixed_lower[segment] else None, start)
+        if layers.fixed_lower[segment] or not self.problem.is_box(lower):
+            end = self.x[lower] + lower_at
+            return self._meet(upper, None, end), end
+        return self._between(upper, lower)
+
+    def _between(self, upper: int, lower: int) -> tuple[float, float]:
+        """Both ends are free: straight down where the boxes lie below each other, else from near side to near side."""
+        start = self._meet(upper, None, self.x[lower])
+        end = self._meet(lower, None, self.x[upper])
+        narrow_lower = self.problem.sizes[lower][0] <= self.problem.sizes[upper][0]
+        if narrow_lower and start == self.x[lower]:
+            return start, start
+        if end == self.x[upper]:
+            return end, end
+        if start == self.x[lower]:
+            return start, start
+        return start, end
+
+    def arrangement(self) -> Arrangement:
+        """Everything, measured from the frame's top left corner."""
+        problem = self.problem
+        boxes = len(problem.sizes)
+        corners = tuple((self.x[box] - problem.sizes[box][0] / 2, self._top(box)) for box in range(boxes))
+        legs: list[Leg] = []
+        for number, net in enumerate(problem.nets):
+            for n, (head, _) in enumerate(net.heads):
+                path = self.layers.paths[len(legs)]
+                if head == net.tail:
+                    legs.append(self._loop(head))
+                elif path:
+                    legs.append(self._down(path))
+                else:
+                    legs.append(self._by_lane(self.lanes.by_net[number], n))
+        return Arrangement(
+            width=self.width,
+            height=self.frame.height,
+            corners=corners,
+            entry_x=tuple(self.x[boxes : boxes + problem.entries]),
+            exit_x=tuple(self.x[boxes + problem.entries : problem.items]),
+            legs=tuple(legs),
+        )
+
+    def _top(self, box: int) -> float:
+        """Boxes lower than their row stand in its middle; those without edges on one side next to the other side."""
+        layers, rank = self.layers, self.layers.rank[box]
+        room = self.frame.bottoms[rank] - self.frame.tops[rank] - self.problem.sizes[box][1]
+        part = 0.5
+        if layers.ups[box] and not layers.downs[box]:
+            part = 0.0
+        elif layers.downs[box] and not layers.ups[box]:
+            part = 1.0
+        return self.frame.tops[rank] + room * part
+
+    def _start(self, tail: int) -> float:
+        if self.problem.is_entry(tail):
+            return 0.0
+        return self._top(tail) + self.problem.sizes[tail][1]
+
+    def _end(self, head: int) -> float:
+        return self.frame.height if self.problem.is_exit(head) else self._top(head)
+
+    def _loop(self, box: int) -> Leg:
+        """A loop at the right side of a box."""
+        width, height = self.problem.sizes[box]
+        x, y = self.x[box] + width / 2, self._top(box) + height / 2
+        reach = min(height / 4, 10.0)
+        return [(x, y + reach), (x + _LOOP, y + reach), (x + _LOOP, y - reach), (x, y - reach)]
+
+    def _down(self, path: tuple[int, ...]) -> Leg:
+        """From row to row along segments."""
+        layers, frame = self.layers, self.frame
+        pen: Pen | None = None
+        for segment in path:
+            start, end = self._ends(segment)
+            rank = layers.rank[layers.lower[segment]]
+            if pen is None:
+                pen = Pen(start, self._start(layers.upper[segment]))
+            pen.down_to(frame.bottoms[rank - 1])
+            pen.across_to(end, frame.tops[rank])
+        assert pen is not None
+        pen.down_to(self._end(layers.lower[path[-1]]))
+        return pen.points
+
+    def _by_lane(self, lane: Lane, n: int) -> Leg:
+        """Down to the track below the tail, along it into the lane, and back along the track above the head."""
+        net = self.problem.nets[lane.net]
+        tail, (head, head_at) = net.tail, net.heads[n]
+        rank = self.layers.rank
+        if self.layers.is_outside(tail):
+            pen = Pen(lane.x, 0.0)
+            turn = None
+        else:
+            pen = Pen(self._meet(tail, net.tail_at, lane.x), self._start(tail))
+            turn = self._track_y(rank[tail] + 1, (lane.net, -1))
+        if self.layers.is_outside(head):
+            target = self.frame.height
+            back = target
+        else:
+            back = self._track_y(rank[head], (lane.net, n))
+            target = self._end(head)
+        if turn is not None:
+            pen.along(lane.x, turn, (turn + back) / 2)
+        if self.layers.is_outside(head):
+            pen.down_to(target)
+        else:
+            pen.along(self._meet(head, head_at, lane.x), back, target)
+        return pen.points
+
+    def _track_y(self, gap: int, key: tuple[int, int]) -> float:
+        top, bottom = self.frame.bottoms[gap - 1], self.frame.tops[gap]
+        return top + (bottom - top) * (self.tracks.number(key) + 1) / (self.tracks.count(gap) + 1)
+
+
+class _Tracks:
+    """Horizontal ways in the gaps; those that overlap get different ones."""
+
+    def __init__(self, gaps: int) -> None:
+        self._asked: list[list[tuple[float, float, tuple[int, int]]]] = [[] for _ in range(gaps + 1)]
+        self._counts = [0] * (gaps + 1)
+        self._numbers: dict[tuple[int, int], int] = {}
+
+    def ask(self, key: tuple[int, int], gap: int, start: float, end: float) -> None:
+        """Say that a way from one x to another is needed in a gap."""
+        self._asked[gap].append((min(start, end), max(start, end), key))
+
+    def settle(self) -> None:
+        """Give every way a track: the first that is free from left to right."""
+        for gap, asked in enumerate(self._asked):
+            ends: list[float] = []
+            for start, end, key in sorted(asked):
+                track = next((t for t, taken in enumerate(ends) if taken + _TRACK < start), len(ends))
+                if track == len(ends):
+                    ends.append(end)
+                ends[track] = end
+                self._numbers[key] = track
+            self._counts[gap] = len(ends)
+
+    def count(self, gap: int) -> int:
+        """How many tracks lie in a gap."""
+        return self._counts[gap]
+
+    def number(self, key: tuple[int, int]) -> int:
+        """Which track of its gap a way has, from the top."""
+        return self._numbers[key]
