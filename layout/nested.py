@@ -122,7 +122,7 @@ class _Picture:
         """All groups put into each other."""
         rects = np.zeros((len(self.parent), 4))
         corners = self._corners()
-        rects[:, :2] = corners[:-1]
+        rects[:, :2] = np.array(corners[:-1], dtype=np.float64).reshape(-1, 2)
         rects[:, 2:] = np.array(self.sizes, dtype=np.float64).reshape(-1, 2)
         start, points = self._routes(corners)
         outermost = self.arrangements[NONE]

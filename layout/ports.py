@@ -75,30 +75,34 @@ def _pieces(view: VisibleGraph) -> _Pieces:
     """Walk from both ends of each edge up to the innermost group around both."""
     parent = view.parent.astype(np.int64)
     depth = box_depths(view)
+    # Legs up to the common group take steps 0, 1, …; the leg in it a middle one; legs down from it count back.
+    middle = int(depth.max(initial=0)) + 1
     rows: list[_Pieces] = []
     edge = np.arange(len(view.edge_source), dtype=np.int64)
     source, target = view.edge_source.astype(np.int64), view.edge_target.astype(np.int64)
-    last = 2 * (int(depth.max(initial=0)) + 1)
     step = 0
     while len(edge):
         met = parent[source] == parent[target]
-        rows.append(
-            _Pieces(edge[met], np.full(int(met.sum()), last // 2), parent[source[met]], source[met], target[met])
-        )
+        rows.append(_piece(edge[met], middle, parent[source[met]], source[met], target[met]))
         edge, source, target = edge[~met], source[~met], target[~met]
         deeper = depth[source] - depth[target]
         out, into = deeper >= 0, deeper <= 0
-        nothing = np.full(len(edge), NONE, dtype=np.int64)
-        rows.append(_Pieces(edge[out], nothing[out] + 1 + step, parent[source[out]], source[out], nothing[out]))
-        rows.append(
-            _Pieces(edge[into], last - nothing[into] - 1 - step, parent[target[into]], nothing[into], target[into])
-        )
+        rows.append(_piece(edge[out], step, parent[source[out]], source[out], None))
+        rows.append(_piece(edge[into], 2 * middle - step, parent[target[into]], None, target[into]))
         source = np.where(out, parent[source], source)
         target = np.where(into, parent[target], target)
         step += 1
     fields = ("edge", "step", "group", "tail", "head")
-    columns = [np.concatenate([getattr(piece, name) for piece in rows] or [edge]).astype(np.int64) for name in fields]
+    columns = [np.concatenate([getattr(piece, name) for piece in rows] or [edge]) for name in fields]
     return _Pieces(*columns)
+
+
+def _piece(
+    edge: _LongColumn, step: int, group: _LongColumn, tail: _LongColumn | None, head: _LongColumn | None
+) -> _Pieces:
+    nothing = np.full(len(edge), NONE, dtype=np.int64)
+    steps = np.full(len(edge), step, dtype=np.int64)
+    return _Pieces(edge, steps, group, nothing if tail is None else tail, nothing if head is None else head)
 
 
 def box_depths(view: VisibleGraph) -> IntColumn:
