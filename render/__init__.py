@@ -5,6 +5,7 @@ from graphreel.render.labels import measure
 from graphreel.render.overlay import Mark, Overlay
 from graphreel.render.scene import EdgeLabels, Scene, Texts
 from graphreel.render.styles import BOX_CLASSES, EDGE_CLASSES, TEXT_STYLES, BoxClass, EdgeClass, TextStyle
+from graphreel.render.svg import to_svg
 from graphreel.render.theme import DARK, LIGHT, THEMES, BoxPaint, EdgePaint, Theme
 
 __all__ = [
@@ -28,4 +29,5 @@ __all__ = [
     "build_scene",
     "measure",
     "picture",
+    "to_svg",
 ]

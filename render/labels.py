@@ -191,7 +191,7 @@ class _NodeLabels:
 def _node_label(op: str, given: str, outputs: int, weights: tuple[tuple[str, str], ...]) -> Label:
     rows: list[Row] = [(Span(one_line(short_op(op)) or "?", TITLE),)]
     if given or outputs > 1:
-        more = f"{given or 'tensor'}  +{outputs - 1} more" if outputs > 1 else given
+        more = f"{given or 'tensor'} +{outputs - 1} more" if outputs > 1 else given
         rows.append((Span(more, DETAIL),))
     for name, kind in weights:
         rows.append((Span(one_line(name), NAME), Span(kind, DETAIL)) if kind else (Span(one_line(name), DETAIL),))

@@ -44,3 +44,7 @@ class Overlay:
             if node is not None and 0 <= node < len(view.node_box) and view.node_box[node] >= 0:
                 found.append((int(view.node_box[node]), mark))
         return found
+
+
+NO_MARKS = Overlay()
+"""Nothing marked."""

@@ -3,6 +3,7 @@
 import numpy as np
 
 from graphreel.layout.types import BoxKind, FloatColumn, Placement
+from graphreel.render.overlay import Mark
 
 CORNER = {BoxKind.NODE: 6.0, BoxKind.SCOPE: 8.0, BoxKind.GROUP: 10.0, BoxKind.INPUT: 15.0, BoxKind.OUTPUT: 15.0}
 """Radius of the corners by kind of box, in pixels at 100 %."""
@@ -13,8 +14,22 @@ HEAD_LENGTH, HEAD_WIDTH = 7.0, 6.0
 CHEVRON = 8.0
 """Side of the square in which the chevron of a scope stands: `›` where it is collapsed, `⌄` where it is open."""
 
-STACK = 3.0
-"""How far the second outline of a collapsed scope shows below the first: there is more inside."""
+STACK, STACK_INSET = 3.0, 4.0
+"""How far the second outline of a collapsed scope shows below the first, and how much it is shorter on each side."""
+
+
+MARK_GAP = {Mark.FOUND: 3.0, Mark.SELECTED: 2.5, Mark.FAILED: 2.5, Mark.CURSOR: 4.0}
+MARK_WIDTH = {Mark.FOUND: 1.75, Mark.SELECTED: 2.5, Mark.FAILED: 2.5, Mark.CURSOR: 3.0}
+MARK_DASH: dict[Mark, tuple[float, ...]] = {
+    Mark.FOUND: (5.0, 3.0),
+    Mark.SELECTED: (),
+    Mark.FAILED: (),
+    Mark.CURSOR: (),
+}
+"""How a mark's outline is drawn: its distance from the box, its width, its dashes; in pixels at 100 %."""
+
+BADGE = 16.0
+"""Side of the square that a badge fills."""
 
 
 def corner_radius(kind: int, width: float, height: float) -> float:
@@ -52,3 +67,27 @@ def arrow_heads(placement: Placement) -> FloatColumn:
     across = np.stack([-way[:, 1], way[:, 0]], axis=1) * (HEAD_WIDTH / 2)
     base = tips - way * HEAD_LENGTH
     return np.stack([tips, base + across, base - across], axis=1)
+
+
+def mark_rect(mark: Mark, x: float, y: float, width: float, height: float) -> tuple[float, float, float, float]:
+    """The outline of a mark around a box."""
+    gap = MARK_GAP[mark]
+    return x - gap, y - gap, width + 2 * gap, height + 2 * gap
+
+
+def badge(mark: Mark, x: float, y: float, width: float, height: float) -> list[tuple[float, float]]:
+    """The corners of a mark's badge.
+
+    The cursor's is an arrow that points at the box from the left. The square of a failure's is around the box's upper
+    right corner; a disc with a `!` is drawn in it. No other mark has one.
+    """
+    if mark == Mark.CURSOR:
+        tip, middle = x - MARK_GAP[mark] - 1.0, y + height / 2
+        return [(tip, middle), (tip - BADGE * 0.7, middle - BADGE / 2), (tip - BADGE * 0.7, middle + BADGE / 2)]
+    left, top = x + width - BADGE / 2, y - BADGE / 2
+    return [(left, top), (left + BADGE, top), (left + BADGE, top + BADGE), (left, top + BADGE)]
+
+
+def badge_text_baseline(top: float, bottom: float) -> float:
+    """Where the `!` of a badge stands."""
+    return (top + bottom) / 2 + 4.0

@@ -6,6 +6,7 @@ every outline and edge one of at least 3 : 1 with the page where it tells someth
 
 from dataclasses import dataclass
 
+from graphreel.render.overlay import Mark
 from graphreel.render.styles import BOX_CLASSES, EDGE_CLASSES
 
 
@@ -66,6 +67,16 @@ class Theme:
     on_mark: str
     boxes: tuple[BoxPaint, ...]
     edges: tuple[EdgePaint, ...]
+
+    def mark_colour(self, mark: Mark) -> str:
+        """The colour of a mark's outline and badge."""
+        colours = {
+            Mark.FOUND: self.found,
+            Mark.SELECTED: self.accent,
+            Mark.FAILED: self.error,
+            Mark.CURSOR: self.cursor,
+        }
+        return colours[mark]
 
 
 def _boxes(**paints: tuple[str, str, str] | tuple[str, str, str, float]) -> tuple[BoxPaint, ...]:
