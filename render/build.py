@@ -62,11 +62,11 @@ def _texts(view: VisibleGraph, placement: Placement) -> Texts:
             spans.append((x, y, across))
             styles.append(style)
             texts.append(text)
-    box = np.array(boxes, dtype=np.int32)
+    owner = np.array(boxes, dtype=np.int32)
     offsets = np.array(spans, dtype=np.float64).reshape(-1, 3)
-    corners = placement.rects[box]
+    corners = placement.rects[owner]
     return Texts(
-        box=box,
+        box=owner,
         x=corners[:, 0] + offsets[:, 0],
         y=corners[:, 1] + offsets[:, 1],
         width=offsets[:, 2],

@@ -61,7 +61,7 @@ def box_classes(view: VisibleGraph) -> ByteColumn:
     found[nodes] = by_op[inverse]
     by_phase = np.array([_SCOPES[phase] for phase in Phase], dtype=np.uint8)
     for of_kind, offset in ((BoxKind.SCOPE, 0), (BoxKind.GROUP, BoxClass.GROUP_FORWARD - BoxClass.SCOPE_FORWARD)):
-        boxes = np.flatnonzero(kind == of_kind)
+        boxes = np.flatnonzero(kind == of_kind).astype(np.int32)
         found[boxes] = by_phase[box_phases(view, boxes)] + offset
     found[kind == BoxKind.INPUT] = BoxClass.INPUT
     found[kind == BoxKind.OUTPUT] = BoxClass.OUTPUT

@@ -153,30 +153,26 @@ class _NodeLabels:
         self.types = TypeTexts(graph)
         values = graph.values
         outside = (values.producer == NONE) & (values.kind != ValueKind.INPUT)
-        self.outside = outside[graph.inputs.value]
-        self.start = graph.inputs.start.tolist()
+        rows = np.flatnonzero(outside[graph.inputs.value])
+        self.rows = rows.tolist()
+        self.start = np.searchsorted(rows, graph.inputs.start).tolist()
         self.known: dict[tuple[object, ...], Label] = {}
 
     def __call__(self, box: int, node: int) -> Label:
         graph = self.graph
         outputs = graph.outputs_of(node)
-        first, last = self.start[node], self.start[node + 1]
-        weights: tuple[tuple[str, str], ...] = ()
-        if self.outside[first:last].any():
-            weights = self._weights(first, last)
         given = self.types[int(outputs[0])] if len(outputs) else ""
+        weights = self._weights(self.rows[self.start[node] : self.start[node + 1]])
         key = (int(graph.nodes.op[node]), given, len(outputs), weights)
         found = self.known.get(key)
         if found is None:
             found = self.known[key] = _node_label(graph.strings[key[0]], given, len(outputs), weights)
         return found
 
-    def _weights(self, first: int, last: int) -> tuple[tuple[str, str], ...]:
-        """Name and type of the first few weights; last, where there are more, how many."""
-        graph = self.graph
-        rows = np.flatnonzero(self.outside[first:last]) + first
+    def _weights(self, rows: list[int]) -> tuple[tuple[str, str], ...]:
+        """Name and type of the first few of these inputs; last, where there are more, how many."""
         shown = rows if len(rows) <= MOST_WEIGHTS else rows[: MOST_WEIGHTS - 1]
-        found = [(self._name(row), self.types[int(graph.inputs.value[row])]) for row in shown.tolist()]
+        found = [(self._name(row), self.types[int(self.graph.inputs.value[row])]) for row in shown]
         if len(shown) < len(rows):
             found.append((f"+{len(rows) - len(shown)} more", ""))
         return tuple(found)
@@ -198,6 +194,7 @@ def _node_label(op: str, given: str, outputs: int, weights: tuple[tuple[str, str
     return tuple(rows)
 
 
+@lru_cache(maxsize=1 << 14)
 def last_part(name: str) -> str:
     """What follows the last `.` or `/` of a name: `layers.0.fc1.weight` is `weight`."""
     return re.split(r"[./]", name.rstrip("./"))[-1]
@@ -244,7 +241,7 @@ def _group_label(graph: Graph, scope: int) -> Label:
 def scope_title(graph: Graph, scope: int) -> str:
     """The scope's name; with the name above it where it is but a number: `layers.0`."""
     names, parents = graph.scopes.name, graph.scopes.parent
-    name = graph.strings[names[scope]]
+    name: str = graph.strings[names[scope]]
     if scope and _NUMBER.fullmatch(name) and parents[scope]:
         return f"{graph.strings[names[parents[scope]]]}.{name}"
     return name or "graph"
@@ -252,7 +249,7 @@ def scope_title(graph: Graph, scope: int) -> str:
 
 def _scope_class(graph: Graph, scope: int) -> str:
     kind = ScopeKind(graph.scopes.kind[scope])
-    written = graph.strings[graph.scopes.type[scope]]
+    written: str = graph.strings[graph.scopes.type[scope]]
     if written or kind in (ScopeKind.ROOT, ScopeKind.PHASE, ScopeKind.MODULE, ScopeKind.NAME_SCOPE):
         return written
     return word(kind)

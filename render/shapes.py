@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from graphreel.layout.types import BoxKind, FloatColumn, Placement
+from graphreel.layout.types import BoxKind, FloatColumn, Placement, VisibleGraph
 from graphreel.render.overlay import Mark
 
 CORNER = {BoxKind.NODE: 6.0, BoxKind.SCOPE: 8.0, BoxKind.GROUP: 10.0, BoxKind.INPUT: 15.0, BoxKind.OUTPUT: 15.0}
@@ -44,6 +44,15 @@ def chevron(x: float, middle: float, *, expanded: bool) -> list[tuple[float, flo
     if expanded:
         return [(centre - side + 0.5, middle - depth), (centre, middle + depth), (centre + side - 0.5, middle - depth)]
     return [(centre - depth, middle - side + 0.5), (centre + depth, middle), (centre - depth, middle + side - 0.5)]
+
+
+def group_depths(view: VisibleGraph) -> list[int]:
+    """How many groups each box stands in, itself included where it is one."""
+    found: list[int] = []
+    for kind, parent in zip(view.kind.tolist(), view.parent.tolist(), strict=True):
+        # A group stands before what is in it.
+        found.append((found[parent] if parent >= 0 else 0) + (kind == BoxKind.GROUP))
+    return found
 
 
 def arrow_heads(placement: Placement) -> FloatColumn:

@@ -20,11 +20,12 @@ from graphreel.render.shapes import (
     badge_text_baseline,
     chevron,
     corner_radius,
+    group_depths,
     mark_rect,
 )
 from graphreel.render.styles import BOX_CLASSES, COUNT, EDGE_CLASSES, TEXT_STYLES
 from graphreel.render.svg_style import style_sheet
-from graphreel.render.theme import LIGHT, Theme
+from graphreel.render.theme import LIGHT, MOST_TONES, Theme
 from graphreel.render.xml import escaped, number, numbers
 
 MARGIN = 16.0
@@ -125,9 +126,9 @@ def _text(style: int, x: float, y: float, width: float, text: str) -> str:
 
 def _headers(scene: Scene) -> Iterator[str]:
     """The titles of expanded scopes, above the edges that run past them."""
-    written = _texts_by_box(scene)
+    written, depths = _texts_by_box(scene), group_depths(scene.view)
     for box in np.flatnonzero(scene.view.kind == BoxKind.GROUP).tolist():
-        name = BOX_CLASSES[scene.box_class[box]]
+        name = f"{BOX_CLASSES[scene.box_class[box]]} depth-{min(depths[box], MOST_TONES)}"
         yield f'<g class="header {name}" data-box="{box}">{_chevron(scene, box)}{written[box]}</g>'
 
 

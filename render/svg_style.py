@@ -6,7 +6,7 @@ from graphreel.assets import FONT_FAMILY, font_file
 from graphreel.render.overlay import Mark
 from graphreel.render.shapes import MARK_DASH, MARK_WIDTH
 from graphreel.render.styles import BOX_CLASSES, EDGE_CLASSES, TEXT_STYLES
-from graphreel.render.theme import BoxPaint, EdgePaint, Theme
+from graphreel.render.theme import MOST_TONES, BoxPaint, EdgePaint, Theme, halo_colour
 from graphreel.render.xml import number, numbers
 
 _FALLBACKS = 'Inter, system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif'
@@ -24,6 +24,7 @@ def style_sheet(theme: Theme, *, embed_font: bool = False) -> str:
         *(rule for name, paint in zip(BOX_CLASSES, theme.boxes, strict=True) for rule in _box_rules(name, paint)),
         *(rule for name, paint in zip(EDGE_CLASSES, theme.edges, strict=True) for rule in _edge_rules(name, paint)),
         f".chip .shape{{fill:{theme.page};stroke-width:1}}",
+        *_halo_rules(theme),
         *(_muted(style.name, theme) for style in TEXT_STYLES if style.muted),
         *(rule for mark in Mark for rule in _mark_rules(mark, theme)),
     ]
@@ -52,6 +53,16 @@ def _box_rules(name: str, paint: BoxPaint) -> list[str]:
     return rules
 
 
+def _halo_rules(theme: Theme) -> list[str]:
+    """Edges run past the titles of groups; a halo in the group's tone keeps the writing apart from them."""
+    groups = [(name, paint) for name, paint in zip(BOX_CLASSES, theme.boxes, strict=True) if name.startswith("group")]
+    return [".header text{paint-order:stroke;stroke-linejoin:round;stroke-width:4}"] + [
+        f".header.{name}.depth-{depth} text{{stroke:{halo_colour(paint, theme.page, depth)}}}"
+        for name, paint in groups
+        for depth in range(1, MOST_TONES + 1)
+    ]
+
+
 def _edge_rules(name: str, paint: EdgePaint) -> list[str]:
     dash = f";stroke-dasharray:{numbers(paint.dash)}" if paint.dash else ""
     return [
@@ -63,7 +74,7 @@ def _edge_rules(name: str, paint: EdgePaint) -> list[str]:
 
 def _muted(name: str, theme: Theme) -> str:
     # As specific as the rule of the box's class, and later.
-    return f".box .{name},.header .{name},.chip .{name}{{fill:{theme.muted}}}"
+    return f".box text.{name},.header text.{name},.chip text.{name}{{fill:{theme.muted}}}"
 
 
 def _mark_rules(mark: Mark, theme: Theme) -> list[str]:

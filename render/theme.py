@@ -79,8 +79,8 @@ class Theme:
         return colours[mark]
 
 
-def _boxes(**paints: tuple[str, str, str] | tuple[str, str, str, float]) -> tuple[BoxPaint, ...]:
-    return tuple(BoxPaint(*paints[name.replace("-", "_")]) for name in BOX_CLASSES)
+def _boxes(**paints: BoxPaint) -> tuple[BoxPaint, ...]:
+    return tuple(paints[name.replace("-", "_")] for name in BOX_CLASSES)
 
 
 def _edges(**paints: EdgePaint) -> tuple[EdgePaint, ...]:
@@ -108,27 +108,27 @@ LIGHT = Theme(
     found="#8a2fc0",
     on_mark="#ffffff",
     boxes=_boxes(
-        compute=("#dce8fd", "#4f82e3", "#143c80"),
-        activation=("#fdebcd", "#b97d12", "#694200"),
-        normalization=("#d4f1ec", "#2b9a8b", "#0a5047"),
-        elementwise=("#e7e6f8", "#837fcc", "#393582"),
-        reduction=("#fce0e7", "#d6597c", "#7d1d3d"),
-        shape=("#eceff3", "#818c9c", "#374150"),
-        update=("#dff3db", "#4f9f48", "#1d5218"),
-        random=("#f4e0fa", "#b25fd0", "#61207a"),
-        control=("#faf2c3", "#a98f14", "#544600"),
-        data=("#daf1fa", "#3395bd", "#0b4961"),
-        other=("#f0f2f4", "#858f9e", "#2d3643"),
-        scope_forward=("#edf3fc", "#6f8ec2", "#1f3b69"),
-        scope_backward=("#fcf1e9", "#b98156", "#6b3912"),
-        scope_optimizer=("#edf6eb", "#6c9963", "#285320"),
-        scope_other=("#f1f3f5", "#858f9e", "#2d3643"),
-        group_forward=("#5b86cf", "#9fb5d9", "#1f3b69", 0.055),
-        group_backward=("#d58a4c", "#dcb899", "#6b3912", 0.06),
-        group_optimizer=("#66a55b", "#a8c8a1", "#285320", 0.065),
-        group_other=("#76828f", "#b9c0ca", "#2d3643", 0.06),
-        input=("#ffffff", "#3395bd", "#0b4961"),
-        output=("#ffffff", "#545e6c", "#2d3643"),
+        compute=BoxPaint("#dce8fd", "#4f82e3", "#143c80"),
+        activation=BoxPaint("#fdebcd", "#b97d12", "#694200"),
+        normalization=BoxPaint("#d4f1ec", "#2b9a8b", "#0a5047"),
+        elementwise=BoxPaint("#e7e6f8", "#837fcc", "#393582"),
+        reduction=BoxPaint("#fce0e7", "#d6597c", "#7d1d3d"),
+        shape=BoxPaint("#eceff3", "#818c9c", "#374150"),
+        update=BoxPaint("#dff3db", "#4f9f48", "#1d5218"),
+        random=BoxPaint("#f4e0fa", "#b25fd0", "#61207a"),
+        control=BoxPaint("#faf2c3", "#a98f14", "#544600"),
+        data=BoxPaint("#daf1fa", "#3395bd", "#0b4961"),
+        other=BoxPaint("#f0f2f4", "#858f9e", "#2d3643"),
+        scope_forward=BoxPaint("#edf3fc", "#6f8ec2", "#1f3b69"),
+        scope_backward=BoxPaint("#fcf1e9", "#b98156", "#6b3912"),
+        scope_optimizer=BoxPaint("#edf6eb", "#6c9963", "#285320"),
+        scope_other=BoxPaint("#eff2f6", "#8390a3", "#2b3749"),
+        group_forward=BoxPaint("#5b86cf", "#9fb5d9", "#1f3b69", 0.055),
+        group_backward=BoxPaint("#d58a4c", "#dcb899", "#6b3912", 0.06),
+        group_optimizer=BoxPaint("#66a55b", "#a8c8a1", "#285320", 0.065),
+        group_other=BoxPaint("#64789b", "#b7c0ce", "#2b3749", 0.055),
+        input=BoxPaint("#ffffff", "#3395bd", "#0b4961"),
+        output=BoxPaint("#ffffff", "#545e6c", "#2d3643"),
     ),
     edges=_edges(
         data=EdgePaint("#6b7684"),
@@ -161,27 +161,27 @@ DARK = Theme(
     found="#d69bff",
     on_mark="#14171c",
     boxes=_boxes(
-        compute=("#1b2f52", "#5a8cec", "#d3e2ff"),
-        activation=("#42310f", "#cf972f", "#ffe3b0"),
-        normalization=("#113b36", "#3aa999", "#bff0e7"),
-        elementwise=("#2b2a4d", "#8d89dd", "#dddcff"),
-        reduction=("#47202e", "#dd6f8d", "#ffd5e0"),
-        shape=("#282e37", "#7b8797", "#dde2ea"),
-        update=("#1b3a1a", "#5cad54", "#cdf0c8"),
-        random=("#3d2149", "#ba71d6", "#f3d6ff"),
-        control=("#3a340f", "#b59c2a", "#f6eaa8"),
-        data=("#12364a", "#41a2ca", "#c6ecfb"),
-        other=("#23282f", "#7b8797", "#dde2ea"),
-        scope_forward=("#1a2433", "#5f7ba8", "#cfdef6"),
-        scope_backward=("#2d2219", "#a8774f", "#f6dcc6"),
-        scope_optimizer=("#1b2a1a", "#658f5d", "#d3ebce"),
-        scope_other=("#20252c", "#707b8a", "#dde2ea"),
-        group_forward=("#5b86cf", "#3d5377", "#cfdef6", 0.075),
-        group_backward=("#d58a4c", "#6c4d33", "#f6dcc6", 0.07),
-        group_optimizer=("#66a55b", "#40603a", "#d3ebce", 0.07),
-        group_other=("#8b97a6", "#454e5a", "#dde2ea", 0.07),
-        input=("#181c22", "#41a2ca", "#c6ecfb"),
-        output=("#181c22", "#a7b1be", "#dde2ea"),
+        compute=BoxPaint("#1b2f52", "#5a8cec", "#d3e2ff"),
+        activation=BoxPaint("#42310f", "#cf972f", "#ffe3b0"),
+        normalization=BoxPaint("#113b36", "#3aa999", "#bff0e7"),
+        elementwise=BoxPaint("#2b2a4d", "#8d89dd", "#dddcff"),
+        reduction=BoxPaint("#47202e", "#dd6f8d", "#ffd5e0"),
+        shape=BoxPaint("#282e37", "#7b8797", "#dde2ea"),
+        update=BoxPaint("#1b3a1a", "#5cad54", "#cdf0c8"),
+        random=BoxPaint("#3d2149", "#ba71d6", "#f3d6ff"),
+        control=BoxPaint("#3a340f", "#b59c2a", "#f6eaa8"),
+        data=BoxPaint("#12364a", "#41a2ca", "#c6ecfb"),
+        other=BoxPaint("#23282f", "#7b8797", "#dde2ea"),
+        scope_forward=BoxPaint("#1a2433", "#5f7ba8", "#cfdef6"),
+        scope_backward=BoxPaint("#2d2219", "#a8774f", "#f6dcc6"),
+        scope_optimizer=BoxPaint("#1b2a1a", "#658f5d", "#d3ebce"),
+        scope_other=BoxPaint("#1f252e", "#6f7c8f", "#dde2ea"),
+        group_forward=BoxPaint("#5b86cf", "#3d5377", "#cfdef6", 0.075),
+        group_backward=BoxPaint("#d58a4c", "#6c4d33", "#f6dcc6", 0.07),
+        group_optimizer=BoxPaint("#66a55b", "#40603a", "#d3ebce", 0.07),
+        group_other=BoxPaint("#8396b3", "#454f5e", "#dde2ea", 0.07),
+        input=BoxPaint("#181c22", "#41a2ca", "#c6ecfb"),
+        output=BoxPaint("#181c22", "#a7b1be", "#dde2ea"),
     ),
     edges=_edges(
         data=EdgePaint("#8b96a5"),
@@ -206,6 +206,15 @@ def blend(over: str, under: str, opacity: float) -> str:
     """The colour that `over` gives when it is laid on `under`."""
     pairs = zip(_channels(over), _channels(under), strict=True)
     return "#" + "".join(f"{round(top * opacity + bottom * (1 - opacity)):02x}" for top, bottom in pairs)
+
+
+MOST_TONES = 8
+"""Groups nested deeper than this are as deep in tone for `halo_colour`."""
+
+
+def halo_colour(group: BoxPaint, page: str, depth: int) -> str:
+    """The tone of a group that stands `depth` groups deep (1 is outermost), to keep its title apart from edges."""
+    return blend(group.fill, page, 1 - (1 - group.opacity) ** min(depth, MOST_TONES))
 
 
 def _channels(colour: str) -> tuple[int, ...]:
