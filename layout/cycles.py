@@ -1,21 +1,100 @@
-"""Phase 1, cycle removal: execution order decides which way every edge points."""
+"""Phase 1, cycle removal: execution order decides which way the edges of a cycle point."""
 
+from dataclasses import dataclass
+from heapq import heapify, heappop, heappush
+
+from graphreel.layout.errors import LayoutBug
 from graphreel.layout.local import Problem
 
 
-def acyclic(problem: Problem) -> list[tuple[int, int]]:
-    """Pairs of boxes (upper, lower), each once, sorted; an edge that goes to an earlier box is reversed.
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """Which box should stand above which.
 
-    Gives: the upper box of each pair is earlier in execution order, so there is no cycle. Self-loops and ports are
-    left out. O(edges log edges).
+    Attributes:
+        sequence: The boxes, each after all that should stand above it.
+        above, below: For each box the boxes that should stand above it, and below it, each once.
     """
-    pairs: set[tuple[int, int]] = set()
+
+    sequence: list[int]
+    above: list[list[int]]
+    below: list[list[int]]
+
+
+def acyclic(problem: Problem) -> Flow:
+    """Edges between boxes without cycles; where there is one, its edge to an earlier box is reversed.
+
+    Always the earliest box that waits for nothing comes next. Where all that is left waits for each other, boxes that
+    nothing left waits for are put last, and then the earliest of the others comes next. Self-loops and ports are left
+    out. Gives: no cycle; without one, no edge reversed. O(edges log edges).
+    """
     boxes = len(problem.sizes)
+    pairs = _pairs(problem)
+    sequence = _sequence(boxes, pairs)
+    position = [0] * boxes
+    for place, box in enumerate(sequence):
+        position[box] = place
+    turned = sorted({(u, v) if position[u] < position[v] else (v, u) for u, v in pairs})
+    above: list[list[int]] = [[] for _ in range(boxes)]
+    below: list[list[int]] = [[] for _ in range(boxes)]
+    for upper, lower in turned:
+        below[upper].append(lower)
+        above[lower].append(upper)
+    if len(sequence) != boxes:
+        raise LayoutBug.of("cycle removal lost a box")
+    return Flow(sequence, above, below)
+
+
+def _pairs(problem: Problem) -> list[tuple[int, int]]:
+    boxes = len(problem.sizes)
+    found: set[tuple[int, int]] = set()
     for net in problem.nets:
-        tail = net.tail
-        if tail >= boxes:
+        if net.tail < boxes:
+            found.update((net.tail, head) for head, _ in net.heads if head < boxes and head != net.tail)
+    return sorted(found)
+
+
+def _sequence(boxes: int, pairs: list[tuple[int, int]]) -> list[int]:
+    below: list[list[int]] = [[] for _ in range(boxes)]
+    above: list[list[int]] = [[] for _ in range(boxes)]
+    for tail, head in pairs:
+        below[tail].append(head)
+        above[head].append(tail)
+    waits, feeds = [len(a) for a in above], [len(b) for b in below]
+    left = [True] * boxes
+    ready = [box for box in range(boxes) if waits[box] == 0]
+    heapify(ready)
+    found, last = list[int](), list[int]()
+    earliest = 0
+    while len(found) + len(last) < boxes:
+        if not ready:
+            last += _peel_ends(left, feeds, above)
+            while earliest < boxes and not left[earliest]:
+                earliest += 1
+            if earliest == boxes:
+                break
+            ready = [earliest]
+        box = heappop(ready)
+        if not left[box]:
             continue
-        for head, _ in net.heads:
-            if head < boxes and head != tail:
-                pairs.add((tail, head) if tail < head else (head, tail))
-    return sorted(pairs)
+        left[box] = False
+        found.append(box)
+        for other in above[box]:
+            feeds[other] -= 1
+        for other in below[box]:
+            waits[other] -= 1
+            if waits[other] == 0 and left[other]:
+                heappush(ready, other)
+    return found + last[::-1]
+
+
+def _peel_ends(left: list[bool], feeds: list[int], above: list[list[int]]) -> list[int]:
+    """Take away the boxes that feed nothing that is left, again and again; the last in execution order first."""
+    ends = [box for box in range(len(left) - 1, -1, -1) if left[box] and feeds[box] == 0]
+    for box in ends:
+        left[box] = False
+        for other in above[box]:
+            feeds[other] -= 1
+            if feeds[other] == 0 and left[other]:
+                ends.append(other)
+    return ends

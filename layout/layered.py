@@ -14,8 +14,8 @@ from graphreel.layout.wrapping import wrap
 
 def arrange(problem: Problem, options: LayoutOptions, progress: Progress = Unwatched()) -> Arrangement:
     """Lay out one group. The same problem always gives the same arrangement."""
-    pairs = acyclic(problem)
-    ranks = wrap(problem, pairs, rank(problem, pairs), options)
+    flow = acyclic(problem)
+    ranks = wrap(problem, flow, rank(problem, flow), options)
     rows = layers(problem, ranks)
     order(rows, progress)
     return route(rows, place(rows, options), options)

@@ -10,6 +10,8 @@ from graphreel.layout.layers import Layers
 from graphreel.layout.types import LayoutOptions
 
 _LOOP_ROOM = 16.0
+_SLACK, _SLACK_LEAST = 1.1, 40.0
+"""How much wider than its widest vertex a block may be: by a part of that, and by so much."""
 
 
 class _Side:
@@ -43,7 +45,7 @@ def place(layers: Layers, options: LayoutOptions) -> list[float]:
     for down in (True, False):
         side = _side(layers, allowed, down=down)
         for left in (True, False):
-            root, shift = _aligned(side, len(layers.rank), left=left)
+            root, shift = _aligned(side, wide, left=left)
             candidates.append(_compacted(layers.rows, _Blocks(root, shift, wide), spaces, left=left))
     found = _balanced(layers.rows, candidates, wide)
     check_places(layers.rows, found, spaces)
@@ -82,11 +84,7 @@ def _allowed(layers: Layers) -> list[bool]:
     Long edges come first, then edges between boxes, so that the main way of a block of layers stays straight and
     what skips it bends.
     """
-    boxes = len(layers.problem.sizes)
-    weight = [
-        2 if upper < boxes and lower < boxes else 1 if upper < boxes or lower < boxes else 3
-        for upper, lower in zip(layers.upper, layers.lower, strict=True)
-    ]
+    weight = [_weight(layers, *ends) for ends in zip(layers.upper, layers.lower, strict=True)]
     best_down = [max((weight[s] for s in segments), default=0) for segments in layers.downs]
     best_up = [max((weight[s] for s in segments), default=0) for segments in layers.ups]
     found = [
@@ -95,6 +93,11 @@ def _allowed(layers: Layers) -> list[bool]:
     ]
     _mark_conflicts(layers, weight, found)
     return found
+
+
+def _weight(layers: Layers, upper: int, lower: int) -> int:
+    dummies = layers.is_dummy(upper) + layers.is_dummy(lower)
+    return 3 if dummies == 2 else 1 if dummies else 2
 
 
 def _mark_conflicts(layers: Layers, weight: list[int], allowed: list[bool]) -> None:
@@ -137,11 +140,11 @@ def _side(layers: Layers, allowed: list[bool], *, down: bool) -> _Side:
     return _Side(layers.rows if down else layers.rows[::-1], choices)
 
 
-def _aligned(side: _Side, count: int, *, left: bool) -> tuple[list[int], list[float]]:
+def _aligned(side: _Side, wide: list[float], *, left: bool) -> tuple[list[int], list[float]]:
     """Blocks: the first vertex of each vertex's block, and its shift from that vertex."""
-    root = list(range(count))
-    shift = [0.0] * count
-    taken = [False] * count
+    extents = _Extents(wide)
+    root, shift = list(range(len(wide))), [0.0] * len(wide)
+    taken = [False] * len(wide)
     for row in side.rows:
         reached = -1 if left else 1 << 60
         for vertex in row if left else reversed(row):
@@ -151,13 +154,38 @@ def _aligned(side: _Side, count: int, *, left: bool) -> tuple[list[int], list[fl
             lower, higher = (len(choice) - 1) // 2, len(choice) // 2
             for middle in (lower, higher) if left else (higher, lower):
                 slot, other, delta = choice[middle]
-                if not taken[other] and (slot > reached if left else slot < reached):
+                free = not taken[other] and (slot > reached if left else slot < reached)
+                if free and extents.takes(root[other], vertex, shift[other] + delta, straight=delta == 0.0):
                     root[vertex] = root[other]
                     shift[vertex] = shift[other] + delta
                     taken[other] = True
                     reached = slot
                     break
     return root, shift
+
+
+class _Extents:
+    """How far each block reaches left and right of its first vertex, and how wide its widest vertex is.
+
+    A block must not be much wider than that. Groups whose ports lie apart would else drift to one side, each a little
+    further than the one above it.
+    """
+
+    def __init__(self, wide: list[float]) -> None:
+        self.wide = wide
+        self.left = [-width / 2 for width in wide]
+        self.right = [width / 2 for width in wide]
+        self.widest = wide.copy()
+
+    def takes(self, block: int, vertex: int, shift: float, *, straight: bool) -> bool:
+        """Let a block grow by a vertex, unless that stands off its neighbour's middle and the block would get too wide."""
+        width = self.wide[vertex]
+        left, right = min(self.left[block], shift - width / 2), max(self.right[block], shift + width / 2)
+        widest = max(self.widest[block], width)
+        if not straight and right - left > widest * _SLACK + _SLACK_LEAST:
+            return False
+        self.left[block], self.right[block], self.widest[block] = left, right, widest
+        return True
 
 
 class _Blocks:

@@ -1,5 +1,6 @@
 """Phase 2, ranking: which row each item stands in."""
 
+from graphreel.layout.cycles import Flow
 from graphreel.layout.errors import LayoutBug
 from graphreel.layout.local import Problem
 
@@ -7,44 +8,33 @@ _PORT_PULL = 0.5
 """What an edge to the group's border weighs: its length matters less than that of an edge between boxes."""
 
 
-def rank(problem: Problem, pairs: list[tuple[int, int]]) -> list[int]:
+def rank(problem: Problem, flow: Flow) -> list[int]:
     """A row for each box, from 1, by longest path, then tightened: boxes move towards where more of their edges go.
 
-    Needs: the upper box of each pair stands first. Gives: every pair goes to a higher row. O(boxes + pairs).
+    Gives: every edge of the flow goes to a higher row. O(boxes + edges).
     """
-    above, below = neighbours(len(problem.sizes), pairs)
     ranks = [1] * len(problem.sizes)
-    for box, uppers in enumerate(above):
-        if uppers:
-            ranks[box] = 1 + max(ranks[upper] for upper in uppers)
+    for box in flow.sequence:
+        if flow.above[box]:
+            ranks[box] = 1 + max([ranks[upper] for upper in flow.above[box]])
     into, out = _pulls(problem)
-    for box, (uppers, lowers) in enumerate(zip(above, below, strict=True)):
-        into[box] += len(uppers)
-        out[box] += len(lowers)
+    for box in flow.sequence:
+        into[box] += len(flow.above[box])
+        out[box] += len(flow.below[box])
     last = max(ranks, default=0)
-    for order in (range(len(ranks) - 1, -1, -1), range(len(ranks)), range(len(ranks) - 1, -1, -1)):
+    for order in (flow.sequence[::-1], flow.sequence, flow.sequence[::-1]):
         for box in order:
             if out[box] > into[box]:
-                ranks[box] = min((ranks[lower] for lower in below[box]), default=last + 1) - 1
+                ranks[box] = min([ranks[lower] for lower in flow.below[box]], default=last + 1) - 1
             else:
-                ranks[box] = max((ranks[upper] for upper in above[box]), default=0) + 1
-    check_ranks(ranks, pairs)
+                ranks[box] = max([ranks[upper] for upper in flow.above[box]], default=0) + 1
+    check_ranks(ranks, flow)
     return ranks
 
 
-def neighbours(boxes: int, pairs: list[tuple[int, int]]) -> tuple[list[list[int]], list[list[int]]]:
-    """For each box the boxes that stand above it by some pair, and those that stand below."""
-    above: list[list[int]] = [[] for _ in range(boxes)]
-    below: list[list[int]] = [[] for _ in range(boxes)]
-    for upper, lower in pairs:
-        below[upper].append(lower)
-        above[lower].append(upper)
-    return above, below
-
-
-def check_ranks(ranks: list[int], pairs: list[tuple[int, int]]) -> None:
-    """Raise LayoutBug unless every pair goes to a higher row."""
-    wrong = sum(ranks[upper] >= ranks[lower] for upper, lower in pairs)
+def check_ranks(ranks: list[int], flow: Flow) -> None:
+    """Raise LayoutBug unless every edge of the flow goes to a higher row."""
+    wrong = sum(rank >= ranks[lower] for rank, below in zip(ranks, flow.below, strict=True) for lower in below)
     if wrong:
         raise LayoutBug.of("an edge does not go to a lower row", wrong)
 

@@ -1,32 +1,32 @@
 """Rows that would be too wide are broken: unconnected parts go below each other, as words do on lines."""
 
+from graphreel.layout.cycles import Flow
 from graphreel.layout.local import Problem
-from graphreel.layout.ranking import check_ranks, neighbours
+from graphreel.layout.ranking import check_ranks
 from graphreel.layout.types import LayoutOptions
 
 _ASPECT = 1.6
 _LEAST_WIDTH = 1600.0
 
 
-def wrap(problem: Problem, pairs: list[tuple[int, int]], ranks: list[int], options: LayoutOptions) -> list[int]:
+def wrap(problem: Problem, flow: Flow, ranks: list[int], options: LayoutOptions) -> list[int]:
     """The rows after breaking those that are wider than a screen and wider than a picture of good proportions.
 
     Parts without a way between them but through the group's border are set side by side until the line is full, then
     below; single boxes come last. Within a part, boxes that feed nothing move down from a row that is too full, and
-    those that nothing feeds move up. Gives: every pair goes to a higher row; rows are 1, 2, 3, … without gaps.
+    those that nothing feeds move up. Gives: every edge of the flow goes to a higher row; rows are 1, 2, 3, … without gaps.
     """
     widths = [width + options.node_gap for width, _ in problem.sizes]
     area = sum((w + options.node_gap) * (h + options.rank_gap) for w, h in problem.sizes)
     limit = max([_LEAST_WIDTH, (area * _ASPECT) ** 0.5, *widths])
     if _widest(ranks, widths) > limit:
-        above, below = neighbours(len(ranks), pairs)
-        ranks = _on_shelves(ranks, widths, _parts(len(ranks), pairs), limit)
-        ranks = _pushed_on(ranks, widths, below, limit)
+        ranks = _on_shelves(ranks, widths, _parts(flow), limit)
+        ranks = _pushed_on(ranks, widths, flow.below, limit)
         top = max(ranks)
-        ranks = [top - rank for rank in _pushed_on([top - rank for rank in ranks], widths, above, limit)]
+        ranks = [top - rank for rank in _pushed_on([top - rank for rank in ranks], widths, flow.above, limit)]
     used = {rank: row for row, rank in enumerate(sorted(set(ranks)), start=1)}
     ranks = [used[rank] for rank in ranks]
-    check_ranks(ranks, pairs)
+    check_ranks(ranks, flow)
     return ranks
 
 
@@ -41,14 +41,15 @@ def _row_widths(ranks: list[int], widths: list[float]) -> dict[int, float]:
     return found
 
 
-def _parts(boxes: int, pairs: list[tuple[int, int]]) -> list[list[int]]:
+def _parts(flow: Flow) -> list[list[int]]:
     """The boxes of each connected part, in order of their first box."""
-    leader = list(range(boxes))
-    for upper, lower in pairs:
-        one, other = _leader(leader, upper), _leader(leader, lower)
-        leader[max(one, other)] = min(one, other)
+    leader = list(range(len(flow.below)))
+    for upper, below in enumerate(flow.below):
+        for lower in below:
+            one, other = _leader(leader, upper), _leader(leader, lower)
+            leader[max(one, other)] = min(one, other)
     found: dict[int, list[int]] = {}
-    for box in range(boxes):
+    for box in range(len(leader)):
         found.setdefault(_leader(leader, box), []).append(box)
     return list(found.values())
 

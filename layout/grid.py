@@ -1,0 +1,67 @@
+"""Finds rectangles that overlap, on whole columns, by the cells of a grid that they share."""
+
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from graphreel.layout.types import FloatColumn
+
+_Rows: TypeAlias = npt.NDArray[np.int64]
+
+_SMALLEST_CELL = 64.0
+_MOST_ENTRIES = 2_000_000
+
+
+def overlapping(one: FloatColumn, other: FloatColumn) -> tuple[_Rows, _Rows]:
+    """Rows i, j where rectangle i of the one and j of the other overlap, each pair once.
+
+    Rectangles are left, top, right, bottom, shape (rectangles, 4). A line is a rectangle without width; touching
+    counts. O((cells covered) log (cells covered)).
+    """
+    if len(one) == 0 or len(other) == 0:
+        return np.zeros(0, np.int64), np.zeros(0, np.int64)
+    cell = _cell_size(np.concatenate((one, other)))
+    row, key = _cells(one, cell)
+    other_row, other_key = _cells(other, cell)
+    order = np.argsort(other_key, kind="stable")
+    other_row, other_key = other_row[order], other_key[order]
+    first = np.searchsorted(other_key, key, side="left")
+    counts = np.searchsorted(other_key, key, side="right") - first
+    i = np.repeat(row, counts)
+    j = other_row[_ranges(first, counts)]
+    hit = (
+        (one[i, 0] <= other[j, 2])
+        & (other[j, 0] <= one[i, 2])
+        & (one[i, 1] <= other[j, 3])
+        & (other[j, 1] <= one[i, 3])
+    )
+    pairs = np.unique(i[hit] * len(other) + j[hit])
+    return pairs // len(other), pairs % len(other)
+
+
+def _cell_size(rects: FloatColumn) -> float:
+    """Small cells tell more apart; large ones keep long rectangles from covering too many."""
+    around = rects[:, 2] - rects[:, 0] + rects[:, 3] - rects[:, 1]
+    area = (rects[:, 2] - rects[:, 0]) * (rects[:, 3] - rects[:, 1])
+    return max(_SMALLEST_CELL, float(around.sum()) / _MOST_ENTRIES, float(area.sum() / _MOST_ENTRIES) ** 0.5)
+
+
+def _cells(rects: FloatColumn, cell: float) -> tuple[_Rows, _Rows]:
+    """The row and the cell's number for each cell that each rectangle covers."""
+    low = np.floor(rects[:, :2] / cell).astype(np.int64)
+    high = np.floor(rects[:, 2:] / cell).astype(np.int64)
+    across, down = (high - low + 1).T
+    counts = across * down
+    row = np.repeat(np.arange(len(rects)), counts)
+    within = _ranges(np.zeros(len(rects), np.int64), counts)
+    x = low[row, 0] + within % across[row]
+    y = low[row, 1] + within // across[row]
+    return row, (x + (1 << 20)) * (1 << 32) + y + (1 << 20)
+
+
+def _ranges(first: _Rows, counts: _Rows) -> _Rows:
+    """The numbers `first[i]`, `first[i] + 1`, … (`counts[i]` of them) for each i, one after the other."""
+    ends = np.cumsum(counts)
+    total = int(ends[-1]) if len(ends) else 0
+    return np.arange(total) + np.repeat(first - ends + counts, counts)
