@@ -1,0 +1,107 @@
+"""The tables of a `.reel`, and how its first bytes tell it from other files. docs/trace-format.md describes them."""
+
+from dataclasses import dataclass
+from typing import Self
+
+APPLICATION_ID = 0x5265656C  # "Reel"
+VERSION = 1
+"""Rises only when a reader of the last version could misread the file; what is merely new, it skips."""
+
+HEAD = 100
+"""The first bytes of a file that say what it is."""
+
+_MAGIC = b"SQLite format 3\0"
+
+TABLES: dict[str, str] = {
+    "info": """
+        CREATE TABLE info (
+            key   TEXT PRIMARY KEY,
+            value TEXT NOT NULL
+        ) WITHOUT ROWID""",
+    "graphs": """
+        CREATE TABLE graphs (
+            id    INTEGER PRIMARY KEY,
+            hash  TEXT NOT NULL UNIQUE,
+            nodes INTEGER NOT NULL,
+            edges INTEGER NOT NULL,
+            meta  TEXT NOT NULL
+        )""",
+    "sections": """
+        CREATE TABLE sections (
+            graph INTEGER NOT NULL REFERENCES graphs (id),
+            name  TEXT NOT NULL,
+            type  TEXT NOT NULL,
+            size  INTEGER NOT NULL,
+            data  BLOB NOT NULL,
+            UNIQUE (graph, name)
+        )""",
+    "iterations": """
+        CREATE TABLE iterations (
+            iteration   INTEGER PRIMARY KEY,
+            status      TEXT NOT NULL,
+            graph       INTEGER NOT NULL REFERENCES graphs (id),
+            started_ns  INTEGER NOT NULL,
+            duration_ns INTEGER NOT NULL,
+            meta        TEXT
+        )""",
+    "columns": """
+        CREATE TABLE columns (
+            iteration INTEGER NOT NULL REFERENCES iterations (iteration),
+            name      TEXT NOT NULL,
+            type      TEXT NOT NULL,
+            size      INTEGER NOT NULL,
+            data      BLOB NOT NULL,
+            UNIQUE (iteration, name)
+        )""",
+    "scalars": """
+        CREATE TABLE scalars (
+            iteration INTEGER NOT NULL REFERENCES iterations (iteration),
+            name      TEXT NOT NULL,
+            value     REAL,
+            PRIMARY KEY (iteration, name)
+        ) WITHOUT ROWID""",
+    "errors": """
+        CREATE TABLE errors (
+            iteration INTEGER PRIMARY KEY REFERENCES iterations (iteration),
+            type      TEXT NOT NULL,
+            message   TEXT NOT NULL,
+            traceback TEXT NOT NULL,
+            node      INTEGER
+        )""",
+    "sources": """
+        CREATE TABLE sources (
+            file TEXT PRIMARY KEY,
+            text TEXT NOT NULL
+        ) WITHOUT ROWID""",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What the first bytes of an SQLite database say of it."""
+
+    application: int
+    version: int
+
+    @classmethod
+    def parse(cls, head: bytes) -> Self | None:
+        """The header, or None where the bytes are no SQLite database's or not even `HEAD` of them are there."""
+        if len(head) < HEAD or not head.startswith(_MAGIC):
+            return None
+        return cls(int.from_bytes(head[68:72], "big"), int.from_bytes(head[60:64], "big"))
+
+
+def is_reel(head: bytes) -> bool:
+    """Whether a file that begins with these bytes (100 are enough) is a trace, of whatever version."""
+    header = Header.parse(head)
+    return header is not None and header.application == APPLICATION_ID
+
+
+def is_cut_short(head: bytes) -> bool:
+    """Whether these bytes, which are all of a file, are the beginning of some SQLite database's header."""
+    return 0 < len(head) < HEAD and (head.startswith(_MAGIC) or _MAGIC.startswith(head))
+
+
+def storable(text: str) -> str:
+    """The text as SQLite can hold it: lone surrogates, which file names and tracebacks can hold, written out."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")

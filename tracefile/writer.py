@@ -1,0 +1,199 @@
+"""Writes a trace on a thread of its own, so that the recorded program hardly waits."""
+
+import os
+import sqlite3
+import threading
+import traceback
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from queue import Queue
+
+from graphreel.tracefile.database import ReelDatabase, info_rows
+from graphreel.tracefile.errors import CannotWrite, TraceError
+from graphreel.tracefile.lock import claim
+from graphreel.tracefile.model import IterationRecord, TraceInfo
+
+_Waiting = tuple[int, IterationRecord | Callable[[], IterationRecord]]
+
+_REASONS = {
+    sqlite3.SQLITE_FULL: "the disk is full",
+    sqlite3.SQLITE_READONLY: "it is read-only",
+    sqlite3.SQLITE_CANTOPEN: "the file cannot be opened",
+    sqlite3.SQLITE_BUSY: "another program holds it locked",
+}
+
+
+_OF_THE_RECORD = (sqlite3.IntegrityError, sqlite3.DataError, sqlite3.ProgrammingError)
+"""SQLite's errors that speak of what is written, not of the file."""
+
+
+class TraceWriter:
+    """Appends iterations to a new `.reel`, and replaces an old one.
+
+    `put` hands an iteration over and returns; at most `capacity` wait, beside the one being written, then `put`
+    blocks until there is room. Call it from one thread. In a forked child every call does nothing.
+
+    Raises CannotWrite at once where the path cannot be written, holds something other than a trace, or another
+    recording writes it.
+    """
+
+    def __init__(self, path: Path, info: TraceInfo, *, capacity: int = 4) -> None:
+        rows = info_rows(info)
+        self._path = path.resolve()
+        self._lock = claim(self._path)
+        self._process = os.getpid()
+        self._queue: Queue[_Waiting | None] = Queue(capacity)
+        self._files: set[str] = set()
+        self._sources: list[tuple[str, str]] = []
+        self._last_put: int | None = None
+        self._committed: int | None = None
+        self._count = 0
+        self._lost: list[str] = []
+        self._cause: Exception | None = None
+        self._failure: CannotWrite | None = None
+        self._finished = False
+        self._closed = False
+        opened = threading.Event()
+        # A daemon, so that a program that forgets to close its recording can still end.
+        self._thread = threading.Thread(target=self._run, args=(rows, opened), name="graphreel-writer", daemon=True)
+        self._thread.start()
+        opened.wait()
+        self._give_up_if_not_opened()
+
+    @property
+    def path(self) -> Path:
+        """The file that is written."""
+        return self._path
+
+    @property
+    def committed(self) -> int | None:
+        """The newest iteration that is safe in the file, whatever becomes of this process; None before the first."""
+        return self._committed
+
+    def put(self, record: IterationRecord | Callable[[], IterationRecord], index: int) -> None:
+        """Hand one iteration over; its arrays must not change any more. A callable is called on the writer's thread.
+
+        Blocks while `capacity` iterations wait. Indices rise, and may leave gaps. Raises CannotWrite once the file
+        cannot be written any longer. A callable that raises loses its iteration only, and `close` tells.
+        """
+        if self._is_elsewhere():
+            return
+        self._check_writable()
+        if self._last_put is not None and index <= self._last_put:
+            raise ValueError(f"recorder bug, please report: iteration {index} is put after {self._last_put}")
+        self._last_put = index
+        self._queue.put((index, record))
+
+    def add_source(self, file: str, text: str) -> None:
+        """Keep the text of a source file, once; it is written with the next iteration."""
+        if self._is_elsewhere() or file in self._files:
+            return
+        self._files.add(file)
+        self._sources.append((file, text))
+
+    def flush(self) -> None:
+        """Wait until everything put so far is in the file; raises CannotWrite if it cannot be."""
+        if self._is_elsewhere():
+            return
+        self._check_writable()
+        self._queue.join()
+        self._check_writable()
+
+    def close(self, *, finished: bool = True) -> None:
+        """Write what waits, and leave one single file. `finished` says whether the recording came to its end.
+
+        Raises CannotWrite if anything was lost. Closing twice is allowed.
+        """
+        if self._is_elsewhere() or self._closed:
+            return
+        self._closed = True
+        self._finished = finished
+        self._queue.put(None)
+        self._thread.join()
+        self._lock.release()
+        if self._failure is not None:
+            raise self._failure
+        if self._lost:
+            raise CannotWrite.lost(self._path, self._lost) from self._cause
+
+    def abandon(self) -> None:
+        """In a forked child: let the parent's recording alone. Every later call does nothing."""
+        # The queue's lock may be held by a thread that does not exist here, so it is not touched; and SQLite's
+        # connection is known to the writer's thread only, so nothing here closes it.
+        self._process = -1
+        self._lock.forget()
+
+    def _give_up_if_not_opened(self) -> None:
+        if self._failure is not None:
+            self._closed = True
+            self._lock.release()
+            self._path.unlink(missing_ok=True)
+            raise self._failure
+
+    def _is_elsewhere(self) -> bool:
+        return self._process != os.getpid()
+
+    def _check_writable(self) -> None:
+        if self._failure is not None:
+            raise self._failure
+        if self._closed:
+            raise TraceError.after_close(self._path)
+
+    def _run(self, info: Mapping[str, str], opened: threading.Event) -> None:
+        try:
+            database = ReelDatabase(self._path, info)
+        except sqlite3.Error as error:
+            self._failure = CannotWrite.at(self._path, _reason(error))
+            self._failure.__cause__ = error
+            return
+        finally:
+            opened.set()
+        while (waiting := self._queue.get()) is not None:
+            # After a failure the queue is still emptied, or the recorded program would wait for ever.
+            if self._failure is None:
+                self._write(database, *waiting)
+            # Let go of it before waiting for the next: an iteration is large.
+            del waiting
+            self._queue.task_done()
+        if self._failure is None:
+            self._guard(lambda: database.finish(self._sources, finished=self._finished, lost=self._lost))
+        database.close()
+
+    def _write(
+        self, database: ReelDatabase, index: int, record: IterationRecord | Callable[[], IterationRecord]
+    ) -> None:
+        try:
+            iteration = record() if callable(record) else record
+            sources = self._sources[:]
+            if self._guard(lambda: database.add_iteration(index, iteration, sources)):
+                # Those that came meanwhile stay.
+                del self._sources[: len(sources)]
+                self._committed = index
+                self._count += 1
+        except Exception as error:  # noqa: BLE001 - whatever one iteration's conversion raises, the next is recorded
+            self._lost.append(f"iteration {index} could not be written: {type(error).__name__}: {error}")
+            self._cause = self._cause or _without_locals(error)
+
+    def _guard(self, write: Callable[[], None]) -> bool:
+        """Run one write; where the file itself has become unwritable, the recording ends here."""
+        try:
+            write()
+        except _OF_THE_RECORD:
+            raise
+        except sqlite3.DatabaseError as error:
+            self._failure = CannotWrite.stopped(self._path, _reason(error), self._count)
+            self._failure.__cause__ = error.with_traceback(None)
+            return False
+        return True
+
+
+def _without_locals(error: Exception) -> Exception:
+    """The error, no longer keeping an iteration or the database alive through the frames it passed."""
+    within = error.__traceback__.tb_next if error.__traceback__ else None
+    traceback.clear_frames(within)
+    return error.with_traceback(within)
+
+
+def _reason(error: sqlite3.Error) -> str:
+    code = getattr(error, "sqlite_errorcode", 0)
+    return _REASONS.get(code & 0xFF, f"{error} ({getattr(error, 'sqlite_errorname', 'SQLite')})")
