@@ -4,8 +4,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
+from graphreel.graph import GraphreelError
 
-class CaptureError(Exception):
+
+class CaptureError(GraphreelError):
     """Something that Graphreel was asked to open or record, and cannot."""
 
 

@@ -1,7 +1,9 @@
 """The common graph model. Everything that Graphreel records, reads, compares or draws is one of these graphs."""
 
 from graphreel.graph.builder import GraphBuilder
+from graphreel.graph.dot_format import to_dot
 from graphreel.graph.errors import (
+    FormatError,
     GraphError,
     GraphreelError,
     LintError,
@@ -10,11 +12,14 @@ from graphreel.graph.errors import (
     UnknownKey,
     UnknownScope,
 )
-from graphreel.graph.flow import FlowEdges, flow_edges
+from graphreel.graph.flow import FlowEdges, flow_edges, input_origins
+from graphreel.graph.graphml_format import to_graphml
 from graphreel.graph.hashing import common_scopes, scope_hashes, structure_hash
+from graphreel.graph.json_format import from_json, to_json
 from graphreel.graph.keys import find_node, find_scopes, node_keys
 from graphreel.graph.lint import lint
 from graphreel.graph.model import Graph, Node, Scope, Source, Value, source_files, walk
+from graphreel.graph.networkx_format import from_networkx, to_networkx
 from graphreel.graph.progress import Cancelled, Progress, Unwatched
 from graphreel.graph.text import draw, parse
 from graphreel.graph.types import (
@@ -41,6 +46,7 @@ __all__ = [
     "Dim",
     "Direction",
     "FlowEdges",
+    "FormatError",
     "Graph",
     "GraphBuilder",
     "GraphError",
@@ -68,12 +74,19 @@ __all__ = [
     "find_node",
     "find_scopes",
     "flow_edges",
+    "from_json",
+    "from_networkx",
+    "input_origins",
     "lint",
     "node_keys",
     "parse",
     "scope_hashes",
     "source_files",
     "structure_hash",
+    "to_dot",
+    "to_graphml",
+    "to_json",
+    "to_networkx",
     "walk",
     "word",
 ]

@@ -22,6 +22,7 @@ from graphreel.graph.columns import (
     SourceColumns,
     ValueColumns,
 )
+from graphreel.graph.errors import GraphError
 from graphreel.graph.model import Graph
 from graphreel.graph.types import (
     NONE,
@@ -198,6 +199,8 @@ class GraphBuilder:
         key = tuple(shape)
         found = self._shapes.get(key)
         if found is None:
+            if any(isinstance(dim, int) and dim < 0 for dim in key):
+                raise GraphError(f"a dimension is a size, a name or None, never negative: {list(key)}")
             found = self._shapes[key] = len(self._shapes)
         return found
 

@@ -52,6 +52,15 @@ class ParseError(GraphError):
         return cls(f"{statement!r}: {what}; write for example: a -> b -> c; block/d:relu -> b")
 
 
+class FormatError(GraphError):
+    """A text or foreign object that was to become a graph and cannot."""
+
+    @classmethod
+    def at(cls, kind: str, where: str, what: str) -> Self:
+        """Say what it was taken for, the place, and what is wrong there."""
+        return cls(f"not a graph in {kind}: {where}: {what}" if where else f"not a graph in {kind}: {what}")
+
+
 class MissingExtra(GraphError):
     """A library that only an extra brings is not installed."""
 

@@ -13,7 +13,10 @@ from graphreel.graph.types import NONE, Direction, IntColumn
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FlowEdges:
-    """One row an edge. `value` is the value that flows, or -1 for a control edge. Sorted by target, then input."""
+    """One row an edge. `value` is the value that the target takes, or -1 for a control edge.
+
+    Sorted by target, then input; control edges last.
+    """
 
     source: IntColumn
     target: IntColumn
@@ -23,76 +26,114 @@ class FlowEdges:
 def flow_edges(graph: Graph) -> FlowEdges:
     """Edges from producer to consumer.
 
-    A value that enters a body flows from its producer outside to the consumers of the inner value; where the inner
-    value has no producer outside, and for bodies that take nothing, it flows from the node that owns the body. A
-    value that leaves a body flows from its producer inside to the consumers of the outer value.
+    Boundaries are seen through: who takes the inner value of a body takes from whatever gives the outer one, and who
+    takes a value that leaves bodies takes from whatever gives it inside, in each of the bodies. Nodes of a body that
+    nothing feeds follow the body's owner, by a control edge.
     """
+    row, value = input_origins(graph)
     owner = np.repeat(np.arange(graph.node_count, dtype=np.int32), np.diff(graph.inputs.start))
-    value = graph.inputs.value
-    origin = _origins(graph)
-    rows = [(origin[value], owner, value)]
-    rows.extend(_second_exits(graph))
-    rows.append((graph.controls.before, graph.controls.after, np.full(len(graph.controls.before), NONE, np.int32)))
-    rows.append(_owner_edges(graph, origin))
-    source, target, values = (np.concatenate(column).astype(np.int32) for column in zip(*rows, strict=True))
+    source, target = graph.values.producer[value], owner[row]
     kept = source != NONE
-    source, target, values = source[kept], target[kept], values[kept]
-    order = np.argsort(target, kind="stable")
-    return FlowEdges(source[order], target[order], values[order])
+    row, source, target = row[kept], source[kept], target[kept]
+    follows, followed = _owner_edges(graph, target)
+    controls = len(graph.controls.before) + len(followed)
+    every_source = np.concatenate((source, graph.controls.before, follows)).astype(np.int32)
+    every_target = np.concatenate((target, graph.controls.after, followed)).astype(np.int32)
+    values = np.concatenate((graph.inputs.value[row], np.full(controls, NONE))).astype(np.int32)
+    places = np.concatenate((row, np.full(controls, len(owner))))
+    order = np.lexsort((places, every_target))
+    return FlowEdges(every_source[order], every_target[order], values[order])
 
 
-def _origins(graph: Graph) -> IntColumn:
-    """The node that each value comes from, seen through boundaries; -1 for what comes from outside the graph."""
-    table = graph.boundaries
-    origin = graph.values.producer.copy()
-    # An inner value without a producer comes from where its outer value comes from; bodies nest, so follow on.
-    enters = table.direction == Direction.ENTER
-    leaves = ~enters
-    aliases = dict(zip(table.inner[enters].tolist(), table.outer[enters].tolist(), strict=True))
-    aliases |= dict(zip(table.outer[leaves].tolist(), table.inner[leaves].tolist(), strict=True))
+def input_origins(graph: Graph) -> tuple[IntColumn, IntColumn]:
+    """For each input of a node the value that it really takes, seen through the boundaries of bodies.
+
+    Two columns, row of `graph.inputs` and value; a row comes twice or more where each of several branches gives a
+    value. The value has a producer unless it enters the graph from outside.
+    """
+    taken = graph.inputs.value
+    rows = np.arange(len(taken), dtype=np.int32)
+    origins = value_origins(graph)
+    if not origins:
+        return rows, taken
+    first = np.arange(graph.value_count, dtype=np.int32)
+    first[list(origins)] = [found[0] for found in origins.values()]
+    several = np.zeros(graph.value_count, dtype=bool)
+    several[[value for value, found in origins.items() if len(found) > 1]] = True
+    more = [(row, value) for row in np.flatnonzero(several[taken]).tolist() for value in origins[int(taken[row])][1:]]
+    if not more:
+        return rows, first[taken]
+    further = np.array(more, dtype=np.int32)
+    every, values = np.concatenate((rows, further[:, 0])), np.concatenate((first[taken], further[:, 1]))
+    order = np.argsort(every, kind="stable")
+    return every[order], values[order]
+
+
+def value_origins(graph: Graph) -> dict[int, tuple[int, ...]]:
+    """For each value that crosses a border, the values that it really is: those that nodes make, or that come from
+    outside. What leaves several branches is several.
+    """
+    aliases = _aliases(graph)
+    found: dict[int, tuple[int, ...]] = {}
     for value in aliases:
-        at, seen = value, {value}
-        while at in aliases and aliases[at] not in seen:
-            at = aliases[at]
-            seen.add(at)
-        found = int(graph.values.producer[at])
-        if found != NONE:
-            origin[value] = found
-    return origin
+        _resolve(value, aliases, found)
+    producer = graph.values.producer
+    for value, ends in found.items():
+        made = tuple(end for end in ends if producer[end] != NONE)
+        found[value] = made or ((value,) if producer[value] != NONE else ends[:1] or (value,))
+    return found
 
 
-def _second_exits(graph: Graph) -> list[tuple[IntColumn, IntColumn, IntColumn]]:
-    """Edges for values with several inner sources, such as what either branch of an `If` gives."""
+def _aliases(graph: Graph) -> dict[int, list[int]]:
+    """What stands directly on the other side of the border, of each value that has something there."""
     table = graph.boundaries
-    leaves = np.flatnonzero(table.direction == Direction.LEAVE)
-    chosen = dict(zip(table.outer[leaves].tolist(), leaves.tolist(), strict=True))
-    rows: list[tuple[int, int, int]] = []
-    for row in leaves.tolist():
-        outer = int(table.outer[row])
-        if chosen[outer] == row:
+    aliases: dict[int, list[int]] = {}
+    columns = table.outer.tolist(), table.inner.tolist(), table.direction.tolist()
+    for outer, inner, direction in zip(*columns, strict=True):
+        # A body may also use an outer value as it is; then both sides are the same value.
+        if outer == inner:
             continue
-        producer = int(graph.values.producer[table.inner[row]])
-        rows.extend((producer, int(consumer), outer) for consumer in graph.consumers_of(outer))
-    if not rows:
-        return []
-    columns = np.array(rows, dtype=np.int32).T
-    return [(columns[0], columns[1], columns[2])]
+        if direction == Direction.LEAVE:
+            aliases.setdefault(outer, []).append(inner)
+        elif graph.values.producer[inner] == NONE:
+            aliases.setdefault(inner, []).append(outer)
+    return aliases
 
 
-def _owner_edges(graph: Graph, origin: IntColumn) -> tuple[IntColumn, IntColumn, IntColumn]:
-    """Control edges from the owner of a body to those of its nodes that nothing else feeds."""
+def _resolve(value: int, aliases: dict[int, list[int]], found: dict[int, tuple[int, ...]]) -> None:
+    """Follow aliases to their ends. A loop, since bodies nest deeper than Python calls do; circles end nowhere."""
+    path, waiting = {value}, [value]
+    while waiting:
+        at = waiting[-1]
+        if at not in found:
+            beyond = next(
+                (each for each in aliases[at] if each in aliases and each not in found and each not in path), None
+            )
+            if beyond is not None:
+                path.add(beyond)
+                waiting.append(beyond)
+                continue
+            ends: dict[int, None] = {}
+            for each in aliases[at]:
+                ends.update(dict.fromkeys(found.get(each, () if each in aliases else (each,))))
+            found[at] = tuple(ends)
+        path.discard(waiting.pop())
+
+
+def _owner_edges(graph: Graph, fed: IntColumn) -> tuple[IntColumn, IntColumn]:
+    """From the owner of a body to those of its nodes that no node feeds; `fed` are the nodes that one does."""
     owners = graph.scopes.owner
-    empty = np.zeros(0, np.int32)
     if not np.any(owners != NONE):
-        return empty, empty, empty
+        return np.zeros(0, np.int32), np.zeros(0, np.int32)
     # The owner of the innermost body around each scope; parents stand before their children.
-    around = owners.copy()
+    around = owners.tolist()
+    parents = graph.scopes.parent.tolist()
     for scope in range(1, graph.scope_count):
         if around[scope] == NONE:
-            around[scope] = around[graph.scopes.parent[scope]]
-    fed = np.zeros(graph.node_count, dtype=bool)
-    consumer = np.repeat(np.arange(graph.node_count), np.diff(graph.inputs.start))
-    fed[consumer[origin[graph.inputs.value] != NONE]] = True
-    body = around[graph.nodes.scope]
-    targets = np.flatnonzero((body != NONE) & ~fed).astype(np.int32)
-    return body[targets], targets, np.full(len(targets), NONE, np.int32)
+            around[scope] = around[parents[scope]]
+    body = np.array(around, dtype=np.int32)[graph.nodes.scope]
+    alone = np.ones(graph.node_count, dtype=bool)
+    alone[fed] = False
+    alone[graph.controls.after] = False
+    targets = np.flatnonzero((body != NONE) & alone).astype(np.int32)
+    return body[targets], targets

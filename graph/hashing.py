@@ -9,29 +9,41 @@ from hashlib import blake2b
 import numpy as np
 
 from graphreel.graph.columns import AttributeColumns
+from graphreel.graph.flow import input_origins
 from graphreel.graph.model import Graph
-from graphreel.graph.types import NONE, HashColumn, IntColumn
+from graphreel.graph.types import NONE, ROOT, HashColumn, IntColumn
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 
 
 def structure_hash(graph: Graph) -> str:
-    """The graph's hash: 32 hexadecimal digits, equal for equal graphs whatever the numbering of their strings."""
+    """The graph's hash: 32 hexadecimal digits, equal for equal graphs.
+
+    How strings, shapes and source lines are numbered does not count, nor those that nothing refers to.
+    """
     texts = _string_hashes(graph)
+    shapes = np.append(_shape_hashes(graph, texts), np.uint64(1))
+    sources = np.append(_source_hashes(graph, texts), np.uint64(1))
     digest = blake2b(digest_size=16)
     for table, columns in graph.tables().items():
+        if table in _POOLS:
+            continue
         for name, column in columns.items():
             found = column
             if (table, name) in _STRING_COLUMNS:
                 found = texts[column]
-            elif (table, name) == ("shapes", "dim"):
-                found = _dim_hashes(graph, texts)
-            digest.update(f"{table}.{name}:{len(found)}:".encode())
+            elif (table, name) == ("values", "shape"):
+                found = shapes[column]
+            elif name == "source":
+                found = sources[column]
+            digest.update(f"{table}.{name}:{found.dtype.str}:{len(found)}:".encode())
             digest.update(np.ascontiguousarray(found).data)
     digest.update(np.ascontiguousarray(graph.outputs).data)
     return digest.hexdigest()
 
 
+_POOLS = {"shapes", "sources"}
+"""Tables whose rows count only where others refer to them."""
 _STRING_COLUMNS = {
     ("nodes", "op"),
     ("nodes", "name"),
@@ -41,8 +53,6 @@ _STRING_COLUMNS = {
     ("values", "device"),
     ("scopes", "name"),
     ("scopes", "type"),
-    ("sources", "file"),
-    ("sources", "function"),
     ("node_attributes", "key"),
     ("node_attributes", "text"),
     ("value_attributes", "key"),
@@ -65,13 +75,13 @@ def scope_hashes(graph: Graph) -> HashColumn:
     scope = graph.nodes.scope
     place = (np.arange(graph.node_count) - first[scope]).astype(np.uint64)
     np.add.at(total, scope, _mix(_node_hashes(graph, texts), place))
+    depth = scope_depths(graph)
     _add_edges(graph, first, total)
-    # Deepest first, so that a child's hash is whole before its parent takes it in.
-    depth = _depths(graph)
     names = texts[graph.scopes.name]
     types = texts[graph.scopes.type]
-    for level in range(int(depth.max(initial=0)), 0, -1):
-        children = np.flatnonzero(depth == level)
+    # Deepest first, so that a child's hash is whole before its parent takes it in.
+    order = np.argsort(-depth, kind="stable")
+    for children in np.split(order, np.flatnonzero(np.diff(depth[order])) + 1)[:-1]:
         parents = graph.scopes.parent[children]
         since = (first[children] - first[parents]).astype(np.uint64)
         total[children] = _mix(total[children], types[children], graph.scopes.kind[children].astype(np.uint64))
@@ -95,40 +105,84 @@ def _node_hashes(graph: Graph, texts: HashColumn) -> HashColumn:
 
 
 def _add_edges(graph: Graph, first: IntColumn, total: HashColumn) -> None:
-    """Add each edge to the innermost scope that holds both of its ends."""
+    """Add each edge to the innermost scope that holds both ends, and what comes from beyond to each scope it enters."""
     owner, position = _input_places(graph)
-    producer = graph.values.producer[graph.inputs.value]
-    kept = producer != NONE
-    source, target, position = producer[kept], owner[kept], position[kept]
-    port = graph.values.port[graph.inputs.value[kept]].astype(np.uint64)
-    common = common_scopes(graph, graph.nodes.scope[source], graph.nodes.scope[target])
-    since = first[common]
+    row, value = input_origins(graph)
+    target, position = owner[row], position[row]
+    producer, port = graph.values.producer[value], graph.values.port[value].astype(np.uint64)
+    inside = producer != NONE
+    common = np.full(len(row), NONE, dtype=np.int32)
+    common[inside] = common_scopes(graph, graph.nodes.scope[producer[inside]], graph.nodes.scope[target[inside]])
+    _add_ends(first, total, common[inside], producer[inside], target[inside], position[inside], port[inside])
+    before, after = graph.controls.before, graph.controls.after
+    held = common_scopes(graph, graph.nodes.scope[before], graph.nodes.scope[after])
+    _add_ends(first, total, held, before, after, np.full(len(before), _GOLDEN), np.zeros(len(before), np.uint64))
+    _add_entering(graph, first, total, common, row, value)
+
+
+def _add_ends(
+    first: IntColumn,
+    total: HashColumn,
+    scope: IntColumn,
+    source: IntColumn,
+    target: IntColumn,
+    position: HashColumn,
+    port: HashColumn,
+) -> None:
+    since = first[scope]
     ends = _mix((source - since).astype(np.uint64), (target - since).astype(np.uint64), position, port)
-    np.add.at(total, common, ends)
+    np.add.at(total, scope, ends)
+
+
+def _add_entering(
+    graph: Graph, first: IntColumn, total: HashColumn, common: IntColumn, row: IntColumn, value: IntColumn
+) -> None:
+    """Tell one outer value taken twice from two: say of each such input where in the scope the value came first.
+
+    From the consumer's scope up to the one that holds the producer too, one scope at a time.
+    """
+    starts = graph.inputs.start[first]
+    at = np.repeat(graph.nodes.scope, np.diff(graph.inputs.start))[row]
+    going = (at != common) & (np.bincount(value, minlength=graph.value_count) > 1)[value]
+    while np.any(going):
+        at, row, value, common = at[going], row[going], value[going], common[going]
+        pairs = at.astype(np.int64) * graph.value_count + value
+        # Rows ascend already, and a stable sort leaves it so within each pair of scope and value.
+        order = np.argsort(pairs, kind="stable")
+        pairs, scope, place = pairs[order], at[order], row[order]
+        head = np.ones(len(order), dtype=bool)
+        head[1:] = pairs[1:] != pairs[:-1]
+        leader = place[np.maximum.accumulate(np.where(head, np.arange(len(order)), 0))]
+        again, since = ~head, starts[scope]
+        ends = _mix((place - since)[again].astype(np.uint64), (leader - since)[again].astype(np.uint64), _GOLDEN)
+        np.add.at(total, scope[again], ends)
+        inside = at != ROOT
+        at = np.where(inside, graph.scopes.parent[at], at)
+        going = inside & (at != common)
 
 
 def common_scopes(graph: Graph, one: IntColumn, other: IntColumn) -> IntColumn:
     """The innermost scope that holds both, for each pair of scopes."""
-    depth = _depths(graph)
+    depth = scope_depths(graph)
     parent = graph.scopes.parent
     left, right = one.copy(), other.copy()
-    while np.any(apart := left != right):
-        deeper = depth[left] - depth[right]
-        up_left, up_right = apart & (deeper >= 0), apart & (deeper <= 0)
-        left[up_left] = parent[left[up_left]]
-        right[up_right] = parent[right[up_right]]
+    apart = np.flatnonzero(left != right)
+    while len(apart):
+        one_side, other_side = left[apart], right[apart]
+        deeper = depth[one_side] - depth[other_side]
+        left[apart] = np.where(deeper >= 0, parent[one_side], one_side)
+        right[apart] = np.where(deeper <= 0, parent[other_side], other_side)
+        apart = apart[left[apart] != right[apart]]
     return left
 
 
-def _depths(graph: Graph) -> IntColumn:
-    depth = np.zeros(graph.scope_count, dtype=np.int32)
-    at = graph.scopes.parent.copy()
-    inside = np.arange(graph.scope_count) != 0
-    while np.any(inside):
-        depth[inside] += 1
-        inside &= at != 0
-        at = graph.scopes.parent[at]
-    return depth
+def scope_depths(graph: Graph) -> IntColumn:
+    """How many scopes stand around each; 0 for the root."""
+    depths = [0] * graph.scope_count
+    for scope, parent in enumerate(graph.scopes.parent.tolist()):
+        if scope:
+            depths[scope] = depths[parent] + 1
+    return np.array(depths, dtype=np.int32)
 
 
 def _first_nodes(graph: Graph) -> IntColumn:
@@ -165,6 +219,22 @@ def _shape_hashes(graph: Graph, texts: HashColumn) -> HashColumn:
     shape = np.repeat(np.arange(len(counts)), counts)
     position = (np.arange(len(shape)) - graph.shapes.start[shape]).astype(np.uint64)
     np.add.at(found, shape, _mix(_dim_hashes(graph, texts), position))
+    return found
+
+
+def _source_hashes(graph: Graph, texts: HashColumn) -> HashColumn:
+    """Each line with the lines that called it; callers stand before what they call."""
+    table = graph.sources
+    own = _mix(texts[table.file], table.line.astype(np.uint64), texts[table.function])
+    found = own.copy()
+    callers = table.caller.tolist()
+    depths = [0] * len(callers)
+    for row, caller in enumerate(callers):
+        depths[row] = depths[caller] + 1 if caller != NONE else 0
+    depth = np.array(depths, dtype=np.int64)
+    order = np.argsort(depth, kind="stable")
+    for rows in np.split(order, np.flatnonzero(np.diff(depth[order])) + 1)[1:]:
+        found[rows] = _mix(own[rows], found[table.caller[rows]])
     return found
 
 

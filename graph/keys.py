@@ -59,20 +59,30 @@ def _dotted(path: str) -> str:
 
 @lru_cache(maxsize=64)
 def _matcher(pattern: str) -> Pattern[str]:
-    return compile_pattern(rf"(?:^|\.){translate(_dotted(pattern))}")
+    return compile_pattern(rf"(?:^|\.){translate(_dotted(pattern).strip('.'))}")
 
 
 def _node_keys(graph: Graph) -> tuple[str, ...]:
+    texts, text_of_node = _texts(graph)
+    ordinals = _ordinals(text_of_node)
+    return tuple(f"{texts[text]}#{ordinal}" for text, ordinal in zip(text_of_node.tolist(), ordinals, strict=True))
+
+
+def _texts(graph: Graph) -> tuple[list[str], IntColumn]:
+    """The distinct keys without their ordinal, and which of them each node has."""
     places = _place_texts(graph)
-    ordinals = _ordinals(graph).tolist()
-    strings, paths = graph.strings, graph.paths
-    columns = graph.nodes.scope.tolist(), graph.nodes.op.tolist(), graph.nodes.source.tolist(), ordinals
-    return tuple(
-        f"{paths[scope]}/{strings[op]}{places[source]}#{ordinal}"
-        if scope
-        else f"{strings[op]}{places[source]}#{ordinal}"
-        for scope, op, source, ordinal in zip(*columns, strict=True)
-    )
+    columns = graph.nodes.scope, graph.nodes.op, graph.nodes.source % len(places)
+    spans = (max(1, graph.scope_count), len(graph.strings), len(places))
+    rows, row_of_node = np.unique(np.ravel_multi_index(columns, spans), return_inverse=True)
+    numbers: dict[str, int] = {}
+    number_of_row: list[int] = []
+    for scope, op, source in zip(*(column.tolist() for column in np.unravel_index(rows, spans)), strict=True):
+        path = graph.paths[scope]
+        # Within a key `/` separates the parts of the path, and nothing else.
+        name = graph.strings[op].replace("/", "∕")
+        text = f"{path}/{name}{places[source]}" if path else f"{name}{places[source]}"
+        number_of_row.append(numbers.setdefault(text, len(numbers)))
+    return list(numbers), np.array(number_of_row, dtype=np.int32)[row_of_node]
 
 
 def _place_texts(graph: Graph) -> list[str]:
@@ -85,20 +95,14 @@ def _place_texts(graph: Graph) -> list[str]:
     return [*texts, ""]
 
 
-def _ordinals(graph: Graph) -> IntColumn:
-    """Count nodes of the same scope, op and place, from 1, in execution order."""
-    texts = _place_texts(graph)
-    numbers: dict[str, int] = {}
-    place_of_source = np.array([numbers.setdefault(text, len(numbers)) for text in texts], dtype=np.int64)
-    place = place_of_source[graph.nodes.source]
-    order = np.lexsort((place, graph.nodes.op, graph.nodes.scope))
-    columns = [column[order] for column in (graph.nodes.scope, graph.nodes.op, place)]
-    count = len(order)
-    first = np.ones(count, dtype=bool)
-    if count:
-        first[1:] = np.logical_or.reduce([column[1:] != column[:-1] for column in columns])
-    positions = np.arange(count)
-    since = positions - np.maximum.accumulate(np.where(first, positions, 0))
-    ordinals = np.empty(count, dtype=np.int32)
-    ordinals[order] = since + 1
-    return ordinals
+def _ordinals(group: IntColumn) -> list[int]:
+    """Count the nodes of each group from 1, in execution order."""
+    order = np.argsort(group, kind="stable")
+    ordered = group[order]
+    positions = np.arange(len(order))
+    head = np.ones(len(order), dtype=bool)
+    head[1:] = ordered[1:] != ordered[:-1]
+    ordinals = np.empty(len(order), dtype=np.int32)
+    ordinals[order] = positions - np.maximum.accumulate(np.where(head, positions, 0)) + 1
+    found: list[int] = ordinals.tolist()
+    return found

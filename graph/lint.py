@@ -135,6 +135,9 @@ def _scopes(graph: Graph) -> Iterator[str]:
     pairs = np.stack((graph.scopes.parent[1:], graph.scopes.name[1:]))
     if np.unique(pairs, axis=1).shape[1] != len(inner):
         yield "two scopes beside each other have the same name"
+    names = {graph.strings[name] for name in np.unique(graph.scopes.name[1:]).tolist()}
+    if any(not name or "/" in name for name in names):
+        yield "a scope has no name, or a / in it"
     callers = graph.sources.caller
     if np.any(callers >= np.arange(len(callers))):
         yield "a source location stands before its caller"

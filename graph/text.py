@@ -11,6 +11,7 @@ from itertools import pairwise
 from graphreel.graph.builder import GraphBuilder
 from graphreel.graph.errors import ParseError
 from graphreel.graph.model import Graph
+from graphreel.graph.order import execution_order
 from graphreel.graph.types import NONE, ROOT
 
 _NODE = re.compile(r"(?P<path>[^\s:;>]+)(?::(?P<op>[^\s;>]+))?")
@@ -42,14 +43,9 @@ def _parse_node(text: str, statement: str, ops: dict[str, str]) -> str:
 
 def _in_execution_order(ops: Iterable[str], edges: list[tuple[str, str]]) -> list[str]:
     """Always the first named of the nodes that are ready; where a cycle leaves none, the first named of all."""
-    waiting = dict.fromkeys(ops)
-    needs = {name: {source for source, target in edges if target == name and source != name} for name in waiting}
-    order: list[str] = []
-    while waiting:
-        chosen = next((name for name in waiting if needs[name].isdisjoint(waiting)), next(iter(waiting)))
-        del waiting[chosen]
-        order.append(chosen)
-    return order
+    names = list(ops)
+    rows = {name: row for row, name in enumerate(names)}
+    return [names[row] for row in execution_order(len(names), ((rows[a], rows[b]) for a, b in edges))]
 
 
 def _build(order: list[str], ops: dict[str, str], edges: list[tuple[str, str]]) -> Graph:

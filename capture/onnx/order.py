@@ -3,11 +3,11 @@
 ONNX asks files to be sorted, not every file is; the runtimes sort, and so do we.
 """
 
-import heapq
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from graphreel.capture.onnx.functions import all_nodes
+from graphreel.graph.order import execution_order
 
 if TYPE_CHECKING:
     from onnx import NodeProto
@@ -21,31 +21,8 @@ def in_execution_order(nodes: "Sequence[NodeProto]") -> "list[NodeProto]":
     needs = _needs(nodes)
     if not any(before > node for node, befores in enumerate(needs) for before in befores):
         return list(nodes)
-    feeds: list[list[int]] = [[] for _ in nodes]
-    for node, befores in enumerate(needs):
-        for before in befores:
-            feeds[before].append(node)
-    waiting = [len(befores) for befores in needs]
-    ready = [node for node, count in enumerate(waiting) if not count]
-    placed = [False] * len(nodes)
-    order: list[NodeProto] = []
-    first = 0
-    while len(order) < len(nodes):
-        if ready:
-            node = heapq.heappop(ready)
-        else:
-            while placed[first]:
-                first += 1
-            node = first
-        if placed[node]:
-            continue
-        placed[node] = True
-        order.append(nodes[node])
-        for after in feeds[node]:
-            waiting[after] -= 1
-            if not waiting[after] and not placed[after]:
-                heapq.heappush(ready, after)
-    return order
+    edges = ((before, node) for node, befores in enumerate(needs) for before in befores)
+    return [nodes[node] for node in execution_order(len(nodes), edges)]
 
 
 def _needs(nodes: "Sequence[NodeProto]") -> list[set[int]]:

@@ -1,6 +1,7 @@
 """Types, tensors and attributes of a model as plain data, always short whatever they hold."""
 
 import math
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,7 +22,7 @@ def dtype_name(number: int) -> str:
 
     if number not in TensorProto.DataType.values():
         return f"type {number}"
-    name = TensorProto.DataType.Name(number).lower()
+    name = str(TensorProto.DataType.Name(number)).lower()
     return {"float": "float32", "double": "float64", "undefined": ""}.get(name, name)
 
 
@@ -115,7 +116,7 @@ def plain_attribute(attribute: "AttributeProto") -> Any:
     from onnx import AttributeProto
 
     kind = attribute.type or _guess(attribute)
-    single = {
+    plain: dict[int, Callable[[], Any]] = {
         AttributeProto.FLOAT: lambda: _float(attribute.f),
         AttributeProto.INT: lambda: attribute.i,
         AttributeProto.STRING: lambda: _text(attribute.s),
@@ -129,7 +130,7 @@ def plain_attribute(attribute: "AttributeProto") -> Any:
         AttributeProto.SPARSE_TENSORS: lambda: _items(attribute.sparse_tensors, describe_sparse),
         AttributeProto.TYPE_PROTOS: lambda: _items(attribute.type_protos, _type_text),
     }
-    found = single.get(kind)
+    found = plain.get(kind)
     return found() if found is not None else None
 
 
