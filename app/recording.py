@@ -1,0 +1,179 @@
+"""Recording, as users call it: `with graphreel.record("run.reel"):`, and what `graphreel record` does."""
+
+import os
+import signal
+import sys
+import threading
+import time
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+from pathlib import Path
+from platform import python_version
+from types import FrameType
+from typing import TYPE_CHECKING
+
+from graphreel.capture.options import RecordOptions
+from graphreel.capture.script import find_script, run_script, when_imported
+from graphreel.graph import MissingExtra
+from graphreel.tracefile import CannotWrite, TraceInfo, TraceWriter
+
+if TYPE_CHECKING:
+    from graphreel.capture.torch import TorchRecorder
+
+_GRACE_S = 5.0
+"""How long a program that is told to end waits for its trace."""
+
+
+@contextmanager
+def record(path: str | Path, *, level: str = "timing", iterations: str = "") -> "Iterator[TorchRecorder]":
+    """Record what this thread runs with PyTorch, into a `.reel` file.
+
+    `level` is `graph` (structure and sources) or `timing`. `iterations` says which to record, such as `0:3,100,500:`;
+    empty means all. Iterations end at each optimizer's step, or are marked: `with recorder.iteration():`.
+
+    Raises BadOption, MissingExtra without PyTorch, and CannotWrite where the file cannot be made. Once it runs, a fault
+    of the recording becomes one warning; the program goes on.
+    """
+    options = RecordOptions.parse(level, iterations)
+    _need_torch()
+    from graphreel.capture.torch import RecorderWarning, TorchRecorder, strip_own_frames
+
+    writer = TraceWriter(Path(path), _info(options, sys.argv))
+    recorder = TorchRecorder(writer, options)
+    try:
+        recorder.start()
+    except BaseException:
+        writer.close(finished=False)
+        Path(path).unlink(missing_ok=True)
+        raise
+    error: BaseException | None = None
+    try:
+        yield recorder
+    except BaseException as raised:
+        error = raised
+        strip_own_frames(error)
+        raise
+    finally:
+        recorder.stop(error)
+        try:
+            writer.close()
+        except CannotWrite as fault:
+            warnings.warn(str(fault), RecorderWarning, stacklevel=3)
+
+
+def record_script(path: Path, argv: Sequence[str], *, module: bool = False, options: RecordOptions) -> int:
+    """Run a script unchanged and record it; the result is the script's own exit code.
+
+    Raises CannotRun where there is no such script, MissingExtra without PyTorch, and CannotWrite where the file cannot
+    be made. What goes wrong with the recording later is told in one line on standard error.
+    """
+    find_script(argv, module=module)
+    _need_torch()
+    recording = _ScriptRecording(path, options, ["python", *(["-m"] if module else []), *argv])
+    with recording.saved_on_signals(), when_imported("torch", recording.start):
+        code = run_script(argv, module, recording.ended)
+    lost = recording.close()
+    return code or lost
+
+
+class _ScriptRecording:
+    """The recording of a script, which begins when the script imports PyTorch."""
+
+    def __init__(self, path: Path, options: RecordOptions, command: Sequence[str]) -> None:
+        self._path, self._options = path, options
+        self._writer = TraceWriter(path, _info(options, command))
+        self._recorder: TorchRecorder | None = None
+
+    def start(self) -> None:
+        """Begin to record; called when PyTorch has been imported."""
+        from graphreel.capture.torch import TorchRecorder
+
+        self._recorder = TorchRecorder(self._writer, self._options)
+        self._recorder.start()
+
+    def ended(self, error: BaseException | None) -> None:
+        """The script came to its end, by this exception if there is one."""
+        if self._recorder is not None:
+            from graphreel.capture.torch import strip_own_frames
+
+            self._recorder.stop(error)
+            if error is not None:
+                strip_own_frames(error)
+
+    def close(self) -> int:
+        """Finish the file; 1 if anything of it was lost. A file without an iteration is taken away."""
+        try:
+            self._writer.close()
+        except CannotWrite as fault:
+            print(f"graphreel: {fault}", file=sys.stderr)
+            return 1
+        if self._recorder is None or not self._recorder.recorded:
+            self._path.unlink(missing_ok=True)
+            why = "the script never imported PyTorch" if self._recorder is None else "no iteration was recorded"
+            print(f"graphreel: nothing was recorded: {why}; {self._path} was not written", file=sys.stderr)
+        return 0
+
+    @contextmanager
+    def saved_on_signals(self) -> Iterator[None]:
+        """Save the part so far when the system ends the program, which then ends as it would have."""
+        process = os.getpid()
+
+        def save(number: int, frame: FrameType | None) -> None:
+            if os.getpid() == process:
+                # On another thread, for the interrupted one may hold a lock that the writer needs.
+                saver = threading.Thread(target=self._save, name="graphreel-save", daemon=True)
+                saver.start()
+                saver.join(_GRACE_S)
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)
+
+        taken = [number for number in _signals() if signal.getsignal(number) is signal.SIG_DFL]
+        for number in taken:
+            signal.signal(number, save)
+        try:
+            yield
+        finally:
+            for number in taken:
+                if signal.getsignal(number) is save:
+                    signal.signal(number, signal.SIG_DFL)
+
+    def _save(self) -> None:
+        if self._recorder is not None:
+            self._recorder.interrupt()
+        self._writer.close(finished=False)
+
+
+def _signals() -> list[signal.Signals]:
+    """The signals that ask a program to end, where they can be taken."""
+    if threading.current_thread() is not threading.main_thread():
+        return []
+    return [number for name in ("SIGTERM", "SIGHUP") if (number := getattr(signal, name, None)) is not None]
+
+
+def _need_torch() -> None:
+    if "torch" not in sys.modules and find_spec("torch") is None:
+        raise MissingExtra.named("PyTorch", "torch")
+
+
+def _info(options: RecordOptions, command: Sequence[str]) -> TraceInfo:
+    return TraceInfo(
+        source="torch",
+        versions={"graphreel": _version("graphreel"), "python": python_version(), "torch": _version("torch")},
+        command=tuple(command),
+        settings={"level": options.level.value, "iterations": str(options.iterations)},
+        started_ns=time.time_ns(),
+        finished=False,
+    )
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "unknown"
+
+
+__all__ = ["record", "record_script"]

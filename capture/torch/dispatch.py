@@ -1,0 +1,249 @@
+"""The hot path: what happens at each operation of the user's program.
+
+Each line here costs time in every operation. What can wait for the writer's thread waits for `convert`.
+"""
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from time import perf_counter_ns
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+from torch._C import _current_autograd_node, _current_graph_task_id
+from torch.autograd import _get_sequence_nr, _make_grads
+from torch.autograd.graph import _engine_run_backward
+from torch.nn import Parameter
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from graphreel.capture.torch.log import NO_ALIAS, NO_NODE, NO_TENSOR, NUMBER, TENSOR, Numbers, PassLog
+from graphreel.capture.torch.ops import OpInfo, op_info
+from graphreel.capture.torch.stacks import NO_STACK, Stacks
+from graphreel.capture.torch.tensors import TensorTable, storage_address
+
+if TYPE_CHECKING:
+    from graphreel.capture.torch.modules import ModuleCall
+
+_PLAIN = frozenset(
+    {int, float, bool, str, complex, type(None), torch.dtype, torch.device, torch.layout, torch.memory_format}
+)
+_TENSORS = (Tensor, Parameter)
+_ENGINE = _engine_run_backward.__code__
+_MAKE_GRADS = _make_grads.__code__
+_NO_FORWARD = 1 << 63
+"""Sequence numbers from here on belong to no operation (`AccumulateGrad` has the greatest of all)."""
+
+
+class RecordMode(TorchDispatchMode):
+    """Notes down every operation while it has a log.
+
+    Attributes:
+        log: Where operations are noted down; None while nothing is recorded.
+        table: Which tensor is which.
+        stacks: The user's lines.
+        calls: The module calls under way, outermost first.
+        step: Number of the optimizer's step under way, 0 for none.
+        base: What autograd's counter stood at when the pass began.
+        before: Asked before each operation while set: it may end the pass.
+        fault: Told of an error of the recorder's own.
+        failed: `id` of the last exception that an operation raised, and the operation; (0, -1) for none.
+    """
+
+    # WORKAROUND: without this, torch.cond and its kind raise under any mode
+    # (HigherOrderOperator.dispatch in torch/_ops.py).
+    supports_higher_order_operators = True
+
+    def __init__(self, table: TensorTable, stacks: Stacks, fault: Callable[[Exception], None]) -> None:
+        super().__init__()
+        self.log: PassLog | None = None
+        self.table, self.stacks, self.fault = table, stacks, fault
+        self.calls: list[ModuleCall] = []
+        self.step = 0
+        self.base = 0
+        self.before: Callable[[Sequence[Any]], None] | None = None
+        self.failed = (0, NO_NODE)
+        self._ops: dict[int, OpInfo] = {}
+        self._task, self._task_stack = -1, NO_STACK
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        # WORKAROUND: else TorchDispatchMode wraps the handler in another Python function, for every operation.
+        return False
+
+    def __torch_dispatch__(
+        self, func: Any, types: Sequence[type], args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
+    ) -> Any:
+        """Run an operation and note it down. What it gives and raises is what it would without us."""
+        info = self._ops.get(id(func))
+        if info is None:
+            info = self._learn(func)
+        if self.log is None or info.skipped:
+            return info.call(*args, **kwargs) if kwargs else info.call(*args)
+        noted: tuple[Any, ...] | None = None
+        try:
+            noted = self._take(info, sys._getframe().f_back, args, kwargs)
+        except Exception as fault:  # noqa: BLE001 - the program must not notice a fault of ours
+            self.fault(fault)
+        begin = perf_counter_ns()
+        try:
+            out = info.call(*args, **kwargs) if kwargs else info.call(*args)
+        except BaseException as error:
+            if noted is not None:
+                self._note_failure(noted, begin, perf_counter_ns(), error)
+            raise
+        end = perf_counter_ns()
+        if noted is not None:
+            try:
+                self._give(info, noted, out, begin, end, args)
+            except Exception as fault:  # noqa: BLE001 - the same
+                self.fault(fault)
+        return out
+
+    def _learn(self, func: Any) -> OpInfo:
+        try:
+            info = op_info(func)
+        except Exception as fault:  # noqa: BLE001 - the same
+            self.fault(fault)
+            info = OpInfo(func=func, name=str(func), call=func)
+        self._ops[id(func)] = info
+        return info
+
+    def _take(
+        self, info: OpInfo, frame: FrameType | None, args: tuple[Any, ...], kwargs: Mapping[str, Any] | None
+    ) -> tuple[Any, ...]:
+        """What is known of an operation before it runs: all of a `RawEvent` but the outputs."""
+        node = _current_autograd_node()
+        if self.before is not None:
+            self.before((*args, *kwargs.values()) if kwargs else args)
+        inputs: list[int] = []
+        arguments = self._encode(args, inputs)
+        keywords = tuple(zip(kwargs, self._encode(kwargs.values(), inputs), strict=True)) if kwargs else ()
+        if self.step:
+            arguments = tuple(map(self._hide, arguments))
+            keywords = tuple((name, self._hide(given)) for name, given in keywords)
+        calls = self.calls
+        autograd, number = None, NO_NODE
+        if node is not None:
+            autograd, number = node.name(), node._sequence_nr()
+            number = number - self.base if number < _NO_FORWARD else NO_NODE
+            stack = self._backward_stack(frame)
+        elif calls:
+            call = calls[-1]
+            stack = self.stacks.number(frame, call.frame, call.stack)
+        else:
+            stack = self.stacks.number(frame)
+            if frame is not None and frame.f_code is _MAKE_GRADS and inputs and self.log is not None:
+                self.log.loss, autograd = inputs[0], ""
+        scope = calls[-1].scope if calls else 0
+        counter = _get_sequence_nr() - self.base
+        return info, tuple(inputs), arguments, keywords, stack, scope, self.step, autograd, number, counter
+
+    def _encode(self, args: Any, inputs: list[int]) -> tuple[object, ...]:
+        """The arguments with TENSOR for each tensor, whose number goes to `inputs`."""
+        known, current = self.table.known, self.table.current
+        encoded: list[object] = []
+        for given in args:
+            kind = type(given)
+            if kind is Tensor or kind is Parameter:
+                entry = known.get(id(given))
+                if entry is not None and entry[1] == current and entry[0]() is given:
+                    inputs.append(entry[2])
+                else:
+                    inputs.append(self.table.meet(given))
+                encoded.append(TENSOR)
+            elif kind in _PLAIN:
+                encoded.append(given)
+            else:
+                encoded.append(self._encode_other(given, inputs))
+        return tuple(encoded)
+
+    def _encode_other(self, given: Any, inputs: list[int]) -> object:
+        """A list of tensors as a tuple of TENSOR, other lists as lists; what is no data by the name of its type."""
+        if isinstance(given, Tensor):
+            inputs.append(self.table.meet(given))
+            return TENSOR
+        if not isinstance(given, list | tuple):
+            return int(given) if isinstance(given, int) else f"<{type(given).__name__}>"
+        if any(isinstance(entry, Tensor) for entry in given):
+            for entry in given:
+                inputs.append(self.table.meet(entry) if isinstance(entry, Tensor) else NO_TENSOR)
+            return (TENSOR,) * len(given)
+        return [entry if type(entry) in _PLAIN else self._encode_other(entry, inputs) for entry in given]
+
+    def _hide(self, given: object) -> object:
+        """A marker for a float of an optimizer's operation, which is kept apart since it changes from step to step."""
+        if self.log is None:
+            return given
+        if type(given) is float:
+            self.log.floats.append(given)
+            return NUMBER
+        if type(given) is list and given and type(given[0]) is float and given.count(given[0]) == len(given):
+            self.log.floats.append(given[0])
+            return Numbers(len(given))
+        return given
+
+    def _backward_stack(self, frame: FrameType | None) -> int:
+        """The stack of an operation of backward: the same for all that one call of the engine runs itself."""
+        if frame is None:
+            # The engine's own thread, as it has for each GPU, knows nothing of the caller.
+            return self._task_stack
+        if frame.f_code is not _ENGINE:
+            return self.stacks.number(frame)
+        task = _current_graph_task_id()
+        if task != self._task:
+            self._task, self._task_stack = task, self.stacks.number(frame)
+        return self._task_stack
+
+    def _give(self, info: OpInfo, noted: tuple[Any, ...], out: Any, begin: int, end: int, args: Sequence[Any]) -> None:
+        """Note down an operation that has run."""
+        log = self.log
+        if log is None:
+            return
+        alias = self._shared(out, args, noted[1]) if info.may_copy else NO_ALIAS
+        if type(out) is Tensor:
+            outputs: tuple[int, ...] = (self.table.made(out, alias),)
+        elif isinstance(out, Tensor):
+            outputs = (self.table.made(out, alias),)
+        elif isinstance(out, list | tuple):
+            outputs = tuple(self._made_of(out, alias))
+        else:
+            outputs = ()
+            if info.reads_host and not self.step and type(out) in (int, float):
+                log.items[noted[1][0]] = (float(out), noted[4])
+        log.starts.append(begin)
+        log.ends.append(end)
+        log.events.append((*noted[:4], outputs, *noted[4:]))
+
+    def _made_of(self, out: Sequence[Any], alias: int) -> list[int]:
+        found: list[int] = []
+        for entry in out:
+            if isinstance(entry, Tensor):
+                found.append(self.table.made(entry, alias))
+            elif isinstance(entry, list | tuple):
+                found += [self.table.made(inner, alias) for inner in entry if isinstance(inner, Tensor)]
+        return found
+
+    def _shared(self, out: Any, args: Sequence[Any], inputs: Sequence[int]) -> int:
+        """The first argument, if an output lives in its memory."""
+        first = out[0] if isinstance(out, list | tuple) and out else out
+        if not args or not isinstance(args[0], Tensor) or not isinstance(first, Tensor):
+            return NO_ALIAS
+        address = storage_address(first)
+        return inputs[0] if address and address == storage_address(args[0]) else NO_ALIAS
+
+    def _note_failure(self, noted: tuple[Any, ...], begin: int, end: int, error: BaseException) -> None:
+        """Note down an operation that raised: it stands with its inputs and without outputs."""
+        log = self.log
+        if log is None:
+            return
+        try:
+            event = len(log.events)
+            log.errors[event] = f"{type(error).__name__}: {error}"
+            log.starts.append(begin)
+            log.ends.append(end)
+            log.events.append((*noted[:4], (), *noted[4:]))
+            # Only its id: the exception holds frames, and they hold tensors.
+            self.failed = (id(error), event)
+        except Exception as fault:  # noqa: BLE001 - the error that counts is the program's
+            self.fault(fault)

@@ -1,0 +1,28 @@
+"""What can go wrong while PyTorch is recorded, each built by name."""
+
+from typing import Self
+
+from graphreel.capture.errors import CaptureError
+
+
+class RecorderWarning(UserWarning):
+    """The recorder came to a fault of its own, or cannot see a part of the program; the program itself goes on."""
+
+
+class RecorderState(CaptureError):
+    """The recorder was asked for something that its state does not allow."""
+
+    @classmethod
+    def running_already(cls) -> Self:
+        """Two recorders would each record the other's work."""
+        return cls("a recording is running already; end that one first, or record only once")
+
+    @classmethod
+    def not_running(cls) -> Self:
+        """Iterations can only be marked while a recording runs."""
+        return cls("no recording is running; mark iterations inside `with graphreel.record(path) as recorder:`")
+
+    @classmethod
+    def nested_iteration(cls) -> Self:
+        """Iterations do not nest."""
+        return cls("this iteration is marked already; recorder.iteration() cannot stand inside itself")

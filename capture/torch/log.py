@@ -1,0 +1,156 @@
+"""One pass as the recorder notes it down: plain data and no tensor, cheap to append to, turned into a graph later."""
+
+from dataclasses import dataclass, field
+from typing import NamedTuple, TypeAlias
+
+from graphreel.capture.torch.ops import OpInfo
+from graphreel.graph import ValueKind
+from graphreel.tracefile.model import Status
+
+NO_TENSOR = -1
+NO_ALIAS = -1
+NO_NODE = -1
+
+
+class Marker:
+    """Stands in an operation's arguments for what is kept elsewhere."""
+
+    __slots__ = ("name",)
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __repr__(self) -> str:
+        return self.name
+
+
+TENSOR = Marker("TENSOR")
+"""An argument that is a tensor; the operation's inputs tell which."""
+NUMBER = Marker("NUMBER")
+"""A float of an optimizer's operation, which changes from step to step; `PassLog.floats` tells which."""
+
+
+@dataclass(frozen=True, slots=True)
+class Numbers:
+    """A list of equal floats of an optimizer's operation; `PassLog.floats` tells the float."""
+
+    count: int
+
+
+RawEvent: TypeAlias = tuple[
+    OpInfo,
+    tuple[int, ...],
+    tuple[object, ...],
+    tuple[tuple[str, object], ...],
+    tuple[int, ...],
+    int,
+    int,
+    int,
+    str | None,
+    int,
+    int,
+]
+"""An `Event` without its names, which would cost a third of a microsecond in every operation."""
+
+RawTensor: TypeAlias = tuple[object, tuple[int, ...] | None, object, int]
+"""A `TensorNote` without its names."""
+
+
+class Event(NamedTuple):
+    """One operation that ran.
+
+    Equal passes have equal events: tensors, scopes and autograd's sequence numbers are counted from the pass's begin.
+
+    Attributes:
+        op: The operator.
+        inputs: Numbers of the tensors among the arguments, in order; -1 for a None within a list of tensors.
+        arguments: The arguments as given, with TENSOR for tensors; a tuple of TENSOR for a list of them.
+        keywords: The same for keyword arguments, and their names.
+        outputs: Numbers of the tensors it gave.
+        stack: Number of the user's stack.
+        scope: Number of the module call it ran in, 0 for none.
+        step: Number of the optimizer's step it ran in, 0 for none.
+        autograd: Name of the autograd node that ran it, or None.
+        autograd_number: Sequence number of that node.
+        number: What autograd's counter stood at, which is the number of the operation's own node, plus one.
+    """
+
+    op: OpInfo
+    inputs: tuple[int, ...]
+    arguments: tuple[object, ...]
+    keywords: tuple[tuple[str, object], ...]
+    outputs: tuple[int, ...]
+    stack: int
+    scope: int
+    step: int
+    autograd: str | None
+    autograd_number: int
+    number: int
+
+
+class TensorNote(NamedTuple):
+    """A tensor when it was first seen in a pass. `alias` is the tensor whose memory it was found to share, or -1."""
+
+    dtype: object
+    shape: tuple[int, ...] | None
+    device: object
+    alias: int
+
+
+class ScopeNote(NamedTuple):
+    """A call of a module: the call around it (0 for none), its names from there on, its classes, and its stack."""
+
+    parent: int
+    names: tuple[str, ...]
+    classes: tuple[str, ...]
+    stack: int
+
+
+@dataclass(slots=True)
+class FailureNote:
+    """An exception that ended a pass. `event` is the operation that raised it, or -1."""
+
+    type: str
+    message: str
+    traceback: str
+    event: int = NO_NODE
+
+
+@dataclass(slots=True)
+class PassLog:
+    """All that was noted down of one pass.
+
+    Attributes:
+        tensors: Each tensor by its number.
+        scopes: Each module call by its number; entry 0 stands for none.
+        steps: Class of each optimizer that stepped, by number; entry 0 stands for none.
+        names: Kind and name of the tensors that are known, by number.
+        starts, ends: When each event began and ended, on the monotonic clock in nanoseconds; empty at level `graph`.
+        floats: Floats of the optimizer's operations, in order.
+        errors: What operations raised, by event.
+        items: Numbers that the program read, by tensor (`loss.item()`), and the line that read them.
+        loss: The tensor that backward started from, or -1.
+        scalars: Numbers known otherwise, such as learning rates.
+        preparation: How many events at the front only prepared the run, up to the last parameter of a module.
+        first: Whether more of the program's preparations may stand at the front.
+    """
+
+    begin_ns: int
+    started_ns: int
+    events: list[RawEvent] = field(default_factory=list)
+    tensors: list[RawTensor] = field(default_factory=list)
+    scopes: list[ScopeNote] = field(default_factory=lambda: [ScopeNote(0, (), (), 0)])
+    steps: list[str] = field(default_factory=lambda: [""])
+    names: dict[int, tuple[ValueKind, str]] = field(default_factory=dict)
+    starts: list[int] = field(default_factory=list)
+    ends: list[int] = field(default_factory=list)
+    floats: list[float] = field(default_factory=list)
+    errors: dict[int, str] = field(default_factory=dict)
+    items: dict[int, tuple[float, int]] = field(default_factory=dict)
+    loss: int = NO_TENSOR
+    scalars: dict[str, float] = field(default_factory=dict)
+    preparation: int = 0
+    first: bool = False
+    end_ns: int = 0
+    status: Status = Status.COMPLETE
+    failure: FailureNote | None = None

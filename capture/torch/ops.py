@@ -1,0 +1,93 @@
+"""What the recorder needs to know of an operator, read from its schema once."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+UNSAFE_VIEWS = frozenset({"aten::_unsafe_view", "aten::lift_fresh", "aten::lift"})
+"""Give a view of their first argument, though the schema does not say so."""
+
+HIDDEN_WRITES = {
+    "aten::native_batch_norm": ("running_mean", "running_var"),
+    "aten::cudnn_batch_norm": ("running_mean", "running_var"),
+    "aten::miopen_batch_norm": ("running_mean", "running_var"),
+}
+"""Write these arguments while `training` is true, though the schema does not say so."""
+
+BOOKKEEPING = ("profiler::_record_function_enter", "profiler::_record_function_exit")
+"""Operators that only mark ranges for the profiler."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class OpInfo:
+    """An operator as the recorder needs it.
+
+    Attributes:
+        func: The operator itself; held so that its `id` stays its own.
+        name: As it is written in the graph: `aten.addmm.default`.
+        call: What runs it; spares one Python frame where that is safe.
+        arguments: Names of the schema's arguments, by position.
+        written: Names of the arguments that are written in place.
+        hidden: Names of the arguments that are written only while training.
+        view_of: For each output, the name of the argument that it is a view of, or None.
+        may_copy: Whether a view may turn out to be a copy, so that memory must be compared.
+        reads_host: Whether it hands a number to Python (`.item()`).
+        skipped: Whether it is the profiler's bookkeeping, and no node.
+    """
+
+    func: Any
+    name: str
+    call: Any
+    arguments: tuple[str, ...] = ()
+    written: frozenset[str] = frozenset()
+    hidden: tuple[str, ...] = ()
+    view_of: tuple[str | None, ...] = ()
+    may_copy: bool = False
+    reads_host: bool = False
+    skipped: bool = False
+
+
+def op_info(func: Any) -> OpInfo:
+    """Read an operator. One without a schema, such as `torch.cond`, is known by its name only."""
+    if not isinstance(func, torch._ops.OpOverload):
+        return OpInfo(func=func, name=str(func), call=func)
+    schema = func._schema
+    written = frozenset(a.name for a in schema.arguments if a.alias_info is not None and a.alias_info.is_write)
+    name = schema.name
+    views = tuple(_viewed(schema, result) for result in schema.returns)
+    if name in UNSAFE_VIEWS:
+        views = (schema.arguments[0].name,)
+    return OpInfo(
+        func=func,
+        name=str(func),
+        # A TorchBind operator decides in its __call__ how it is to run.
+        call=func._op if type(func) is torch._ops.OpOverload else func,
+        arguments=tuple(a.name for a in schema.arguments),
+        written=written,
+        hidden=HIDDEN_WRITES.get(name, ()),
+        view_of=views,
+        may_copy=any(views) and _is_composite(name, schema.overload_name),
+        reads_host=name == "aten::_local_scalar_dense",
+        skipped=name.startswith(BOOKKEEPING),
+    )
+
+
+def _viewed(schema: Any, result: Any) -> str | None:
+    """The argument whose memory an output shares, by the letters of the schema: `view(Tensor(a) self) -> Tensor(a)`."""
+    if result.alias_info is None:
+        return None
+    for argument in schema.arguments:
+        alias = argument.alias_info
+        if alias is None:
+            continue
+        # A list of views, as of `split(Tensor(a -> *) self) -> Tensor(a)[]`, has no letter on the output's side.
+        if "*" in alias.after_set or alias.before_set & result.alias_info.before_set:
+            return str(argument.name)
+    return None
+
+
+def _is_composite(name: str, overload: str) -> bool:
+    """Whether the operator is made of others, which inference mode hands over whole (`reshape`, `contiguous`)."""
+    full = f"{name}.{overload}" if overload else name
+    return torch._C._dispatch_has_kernel_for_dispatch_key(full, "CompositeImplicitAutograd")

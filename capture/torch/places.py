@@ -1,0 +1,144 @@
+"""Where each operation of a pass stands: its phase, its scope, and the forward operation it belongs to."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from graphreel.capture.torch.log import NO_NODE, Event, PassLog
+from graphreel.graph import NONE, ROOT, GraphBuilder, Phase, ScopeKind
+
+
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    """A scope that was opened: `name` is the one it got, with the number of its visit."""
+
+    parent: int
+    name: str
+    kind: ScopeKind
+    type: str
+    source: int
+
+
+_PHASE_NAMES = {Phase.FORWARD: "forward", Phase.BACKWARD: "backward", Phase.OPTIMIZER: "optimizer"}
+
+
+@dataclass(slots=True)
+class Places:
+    """Finds a place for one operation after the other, in execution order.
+
+    Attributes:
+        forward_of: For each of autograd's sequence numbers, the event that made that autograd node.
+        scope_of: The scope of each event placed so far.
+    """
+
+    builder: GraphBuilder
+    log: PassLog
+    source_of: Callable[[int], int]
+    forward_of: dict[int, int] = field(default_factory=dict)
+    scope_of: dict[int, int] = field(default_factory=dict)
+    phase: Phase = Phase.OTHER
+    phase_scope: int = ROOT
+    _entered: Phase = Phase.OTHER
+    _counter: int = 0
+    _opened: dict[int, _Opened] = field(default_factory=dict)
+    _visits: dict[tuple[int, str], int] = field(default_factory=dict)
+    _scopes: dict[tuple[int, int], int] = field(default_factory=dict)
+    _parts: dict[tuple[int, str], int] = field(default_factory=dict)
+    _mirrored: dict[tuple[int, int], int] = field(default_factory=dict)
+
+    def place(self, index: int, event: Event, above: int) -> tuple[int, Phase, int]:
+        """Scope, phase and forward event of an event. `above` is the event that made its first input, or -1."""
+        grew = event.number > self._counter
+        phase = self._phase_of(event, grew)
+        if grew:
+            for number in range(self._counter, event.number):
+                self.forward_of[number] = index
+            self._counter = event.number
+        forward = NO_NODE
+        if phase is Phase.BACKWARD and event.autograd_number >= 0:
+            forward = self.forward_of.get(event.autograd_number, NO_NODE)
+        scope = self._scope_of(event, phase, forward, above)
+        self.scope_of[index] = scope
+        return scope, phase, forward
+
+    def _phase_of(self, event: Event, grew: bool) -> Phase:
+        """The phase of an event. Outside of modules, forward lasts from its first operation until backward begins."""
+        if event.autograd is not None:
+            phase = Phase.BACKWARD
+        elif event.scope or grew:
+            phase = Phase.FORWARD
+        elif event.step:
+            phase = Phase.OPTIMIZER
+        elif self.phase is Phase.FORWARD:
+            phase = Phase.FORWARD
+        else:
+            phase = Phase.OTHER
+        self.phase = phase
+        if phase not in (Phase.OTHER, self._entered):
+            self._entered = phase
+            self.phase_scope = self._open(_PHASE_NAMES[phase], ROOT, ScopeKind.PHASE)
+        return phase
+
+    def _scope_of(self, event: Event, phase: Phase, forward: int, above: int) -> int:
+        if phase is Phase.OTHER:
+            return ROOT
+        if event.scope:
+            return self._module_scope(event.scope)
+        if phase is Phase.OPTIMIZER:
+            kind = self.log.steps[event.step]
+            return self._part(f"{kind}.step", self.phase_scope, ScopeKind.FUNCTION, kind)
+        if phase is not Phase.BACKWARD:
+            return self.phase_scope
+        if forward != NO_NODE:
+            return self._mirror(self.scope_of[forward])
+        # `AccumulateGrad` belongs to no forward operation: it stands beside what made the gradient.
+        beside = self.scope_of.get(above, ROOT)
+        return beside if self._is_inside(beside) else self.phase_scope
+
+    def _open(self, name: str, parent: int, kind: ScopeKind, type: str = "", source: int = NONE) -> int:
+        visit = self._visits[parent, name] = self._visits.get((parent, name), 0) + 1
+        given = name if visit == 1 else f"{name}:{visit}"
+        scope = self.builder.scope(given, parent, kind, type=type, source=source)
+        self._opened[scope] = _Opened(parent, given, kind, type, source)
+        return scope
+
+    def _is_inside(self, scope: int) -> bool:
+        while scope not in (ROOT, self.phase_scope):
+            scope = self._opened[scope].parent
+        return scope == self.phase_scope
+
+    def _module_scope(self, call: int) -> int:
+        """The scope of a module call within the phase under way."""
+        chain: list[int] = []
+        while call and (self.phase_scope, call) not in self._scopes:
+            chain.append(call)
+            call = self.log.scopes[call].parent
+        scope = self._scopes[self.phase_scope, call] if call else self.phase_scope
+        for call in reversed(chain):
+            note = self.log.scopes[call]
+            for name, kind in zip(note.names[:-1], note.classes[:-1], strict=True):
+                scope = self._part(name, scope, ScopeKind.MODULE, kind)
+            source = self.source_of(note.stack)
+            scope = self._open(note.names[-1], scope, ScopeKind.MODULE, note.classes[-1], source)
+            self._scopes[self.phase_scope, call] = scope
+        return scope
+
+    def _part(self, name: str, parent: int, kind: ScopeKind, type: str) -> int:
+        """A scope that all of one name within one parent share: a container's, or an optimizer's."""
+        found = self._parts.get((parent, name))
+        if found is None:
+            found = self._parts[parent, name] = self._open(name, parent, kind, type)
+        return found
+
+    def _mirror(self, scope: int) -> int:
+        """The scope of the backward phase under way that stands for a scope of forward."""
+        chain: list[int] = []
+        at = scope
+        while at != ROOT and self._opened[at].parent != ROOT and (self.phase_scope, at) not in self._mirrored:
+            chain.append(at)
+            at = self._opened[at].parent
+        mirrored = self._mirrored.get((self.phase_scope, at), self.phase_scope)
+        for at in reversed(chain):
+            model = self._opened[at]
+            mirrored = self._open(model.name, mirrored, model.kind, model.type, model.source)
+            self._mirrored[self.phase_scope, at] = mirrored
+        return mirrored

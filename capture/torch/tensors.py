@@ -1,0 +1,148 @@
+"""Which tensor is which: by the live object, never by an `id` alone, since an `id` is given again after a death.
+
+Nothing here keeps a tensor alive.
+"""
+
+from collections.abc import Callable
+from typing import TypeAlias
+from weakref import ref
+
+import torch
+from torch.nn import Parameter
+
+from graphreel.capture.torch.log import NO_ALIAS, RawTensor
+from graphreel.graph import ValueKind
+
+Known: TypeAlias = tuple[Callable[[], object], int, int, int]
+"""A tensor that was seen: weak reference, pass it was last seen in, number in that pass, address if pinned."""
+
+_UNKNOWN: RawTensor = (None, None, None, NO_ALIAS)
+
+
+def _pinned() -> None:
+    """Stands where a weak reference would: see `TensorTable.meet`."""
+
+
+class TensorTable:
+    """Numbers the tensors of a pass in the order they are first seen.
+
+    Attributes:
+        known: Tensors by `id`. An entry counts only while its reference leads to the very tensor that is looked up.
+        notes: What is noted of the pass's tensors, by number.
+        current: The pass under way.
+        members: Kinds and names of the parameters and buffers of the modules that run, by `id`.
+        names: The same of gradients and optimizer states.
+    """
+
+    def __init__(self) -> None:
+        self.known: dict[int, Known] = {}
+        self.notes: list[RawTensor] = []
+        self.current = 0
+        self.members: dict[int, tuple[ValueKind, str]] = {}
+        self.names: dict[int, tuple[ValueKind, str]] = {}
+        self._owners: dict[int, int] = {}
+
+    def begin(self, notes: list[RawTensor]) -> None:
+        """Start a pass: numbers begin at 0 again, and entries of tensors that died are dropped."""
+        self.notes = notes
+        self.current += 1
+        self.known = {key: entry for key, entry in self.known.items() if entry[0] is _pinned or entry[0]() is not None}
+        self.members, self.names, self._owners = {}, {}, {}
+
+    def meet(self, tensor: torch.Tensor) -> int:
+        """The number of a tensor that enters an operation, given now if the pass has not seen it."""
+        key = id(tensor)
+        entry = self.known.get(key)
+        # WORKAROUND: torch.utils.swap_tensors, which Module.to() and load_state_dict() may use, refuses a tensor that
+        # has a weak reference. Parameters and buffers go by `id` and address instead: one that died and was followed
+        # by another with both the same is the same to a graph.
+        if type(tensor) is Parameter or key in self.members:
+            address = _address(tensor)
+            same = entry is not None and entry[0] is _pinned and entry[3] == address
+            reference: Callable[[], object] = _pinned
+        else:
+            address = 0
+            same = entry is not None and entry[0]() is tensor
+            reference = entry[0] if entry is not None and same else ref(tensor)
+        if entry is not None and same and entry[1] == self.current:
+            return entry[2]
+        number = len(self.notes)
+        self.notes.append(note(tensor, self._owner(tensor, number, seen=same)))
+        self.known[key] = (reference, self.current, number, address)
+        return number
+
+    def made(self, tensor: torch.Tensor, alias: int = NO_ALIAS) -> int:
+        """The number of a tensor that an operation gave: a new one, unless it gave back what it took."""
+        key = id(tensor)
+        entry = self.known.get(key)
+        if entry is not None:
+            if entry[0] is _pinned:
+                return self.meet(tensor)
+            if entry[1] == self.current and entry[0]() is tensor:
+                return entry[2]
+        notes = self.notes
+        number = len(notes)
+        try:
+            notes.append((tensor.dtype, tensor.shape, tensor.device, alias))
+        except (RuntimeError, ValueError, NotImplementedError):
+            notes.append(_UNKNOWN)
+        self.known[key] = (ref(tensor), self.current, number, 0)
+        return number
+
+    def _owner(self, tensor: torch.Tensor, number: int, *, seen: bool) -> int:
+        """The tensor of this pass whose memory one shares that comes from outside, or -1."""
+        address = storage_address(tensor)
+        if not address:
+            return NO_ALIAS
+        owner = self._owners.setdefault(address, number)
+        if owner != number:
+            return owner
+        if not seen and number:
+            # Never seen, so it may have been made of another one behind the dispatcher's back (`Parameter(tensor)`).
+            for reference, current, other, _ in self.known.values():
+                if current == self.current:
+                    found = reference()
+                    if isinstance(found, torch.Tensor) and storage_address(found) == address:
+                        return other
+        return NO_ALIAS
+
+    def is_result(self, tensor: torch.Tensor) -> bool:
+        """Whether this pass has seen a tensor that is no parameter, buffer, gradient or state."""
+        key = id(tensor)
+        entry = self.known.get(key)
+        if entry is None or entry[1] != self.current or key in self.names:
+            return False
+        return entry[0] is not _pinned and entry[0]() is tensor
+
+    def named(self) -> dict[int, tuple[ValueKind, str]]:
+        """Kind and name of the pass's tensors that have one, by number."""
+        found: dict[int, tuple[ValueKind, str]] = {}
+        for names in (self.names, self.members):
+            for key, name in names.items():
+                entry = self.known.get(key)
+                if entry is not None and entry[1] == self.current:
+                    found[entry[2]] = name
+        return found
+
+
+def note(tensor: torch.Tensor, alias: int) -> RawTensor:
+    """What is noted of a tensor; a kind of tensor that has no shape yet, or no device, leaves it open."""
+    try:
+        return (tensor.dtype, tensor.shape, tensor.device, alias)
+    except (RuntimeError, ValueError, NotImplementedError):
+        return _UNKNOWN
+
+
+def _address(tensor: torch.Tensor) -> int:
+    try:
+        return tensor.data_ptr()
+    except (RuntimeError, ValueError, NotImplementedError):
+        return 0
+
+
+def storage_address(tensor: torch.Tensor) -> int:
+    """Where a tensor's memory begins; 0 where it has none."""
+    try:
+        return tensor.untyped_storage().data_ptr()
+    except (RuntimeError, ValueError, NotImplementedError):
+        return 0
