@@ -4,7 +4,8 @@ from collections.abc import Collection
 
 import numpy as np
 
-from graphreel.graph import Graph, ScopeId, node_keys
+from graphreel.graph import Graph, Progress, ScopeId, Unwatched, node_keys
+from graphreel.layout import lay_out, visible
 from graphreel.layout.types import BoxKind, Placement, VisibleGraph
 from graphreel.render.classify import box_classes, edge_classes
 from graphreel.render.edge_labels import edge_labels
@@ -13,12 +14,10 @@ from graphreel.render.scene import Scene, Texts
 from graphreel.render.titles import box_titles, edge_titles
 
 
-def picture(graph: Graph, expanded: Collection[ScopeId]) -> Scene:
+def picture(graph: Graph, expanded: Collection[ScopeId], progress: Progress = Unwatched()) -> Scene:
     """The graph's picture with these scopes expanded: measured, laid out and built in one call."""
-    from graphreel.layout import lay_out, visible
-
     view = visible(graph, expanded)
-    return build_scene(view, lay_out(view, measure(view)))
+    return build_scene(view, lay_out(view, measure(view), progress=progress))
 
 
 def build_scene(view: VisibleGraph, placement: Placement) -> Scene:

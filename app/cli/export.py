@@ -17,12 +17,11 @@ from graphreel.graph import (
     to_json,
 )
 from graphreel.layout import default_expansion
-from graphreel.render import DARK, LIGHT, Overlay, picture, to_svg
+from graphreel.render import THEMES, Overlay, picture, to_svg
 from graphreel.tracefile import Iteration, Trace, UnknownIteration
 
 PICTURES = (".svg", ".png", ".pdf")
 DATA: dict[str, Callable[[Graph], str]] = {".json": to_json, ".dot": to_dot, ".graphml": to_graphml}
-THEMES = {theme.name: theme for theme in (LIGHT, DARK)}
 
 
 class ExportError(GraphreelError):
