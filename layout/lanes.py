@@ -7,10 +7,8 @@ horizontal ways in the gaps between rows.
 from dataclasses import dataclass
 
 from graphreel.layout.layers import Layers
+from graphreel.layout.placing import WIDEST_BAND
 from graphreel.layout.types import LayoutOptions
-
-_WIDEST_BAND = 480.0
-"""All lanes of one side together are at most this wide; many lanes come closer to each other."""
 
 
 @dataclass(slots=True)
@@ -89,7 +87,7 @@ def _set_places(beside: list[Lane], width: float, options: LayoutOptions) -> flo
     if not beside:
         return 0.0
     count = 1 + max(lane.column for lane in beside)
-    pitch = min(options.edge_gap, _WIDEST_BAND / count)
+    pitch = min(options.edge_gap, WIDEST_BAND / count)
     for lane in beside:
         away = options.node_gap + pitch * lane.column
         lane.x = width + away if lane.right else -away

@@ -15,7 +15,7 @@ from graphreel.layout.wrapping import wrap
 def arrange(problem: Problem, options: LayoutOptions, progress: Progress = Unwatched()) -> Arrangement:
     """Lay out one group. The same problem always gives the same arrangement."""
     flow = acyclic(problem)
-    ranks = wrap(problem, flow, rank(problem, flow), options)
+    ranks, wrapped = wrap(problem, flow, rank(problem, flow), options)
     rows = layers(problem, ranks)
     order(rows, progress)
-    return route(rows, place(rows, options), options)
+    return route(rows, place(rows, options, wrapped=wrapped), options)

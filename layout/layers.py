@@ -8,6 +8,9 @@ LONGEST_SPAN = 16
 """Edges over more rows than this run in a lane. With dummies in all rows a training step of 10,000 operations would
 need millions of them."""
 
+LONGEST_PORT_SPAN = 3
+"""The same for edges from and to the group's border: what leaves or enters goes straight to the lanes."""
+
 NO_LEG: tuple[int, ...] = ()
 
 
@@ -97,7 +100,11 @@ def _add_net(found: Layers, number: int) -> None:
     net = found.problem.nets[number]
     top = found.rank[net.tail]
     spans = [found.rank[head] - top for head, _ in net.heads]
-    reach = max((span for span in spans if 1 <= span <= LONGEST_SPAN), default=0)
+    near = [
+        1 <= span <= (LONGEST_PORT_SPAN if found.problem.is_exit(head) else LONGEST_SPAN)
+        for span, (head, _) in zip(spans, net.heads, strict=True)
+    ]
+    reach = max([span for span, short in zip(spans, near, strict=True) if short], default=0)
     chain, at = [net.tail], net.tail_at
     links: list[int] = []
     for step in range(1, reach):
@@ -105,15 +112,14 @@ def _add_net(found: Layers, number: int) -> None:
         links.append(found.add_segment(chain[-1], dummy, at, 0.0))
         chain.append(dummy)
         at = 0.0
-    for (head, head_at), span in zip(net.heads, spans, strict=True):
-        if 1 <= span <= LONGEST_SPAN:
+    for (head, head_at), span, short in zip(net.heads, spans, near, strict=True):
+        if short:
             start = net.tail_at if span == 1 else 0.0
             last = found.add_segment(chain[span - 1], head, start, head_at)
             found.paths.append((*links[: span - 1], last))
         else:
             found.paths.append(NO_LEG)
-    lane = [n for n, span in enumerate(spans) if not 1 <= span <= LONGEST_SPAN and net.heads[n][0] != net.tail]
-    found.far.append(lane)
+    found.far.append([n for n, short in enumerate(near) if not short and net.heads[n][0] != net.tail])
 
 
 def _fill_rows(found: Layers) -> None:

@@ -10,6 +10,8 @@ from graphreel.layout.layers import Layers
 from graphreel.layout.types import LayoutOptions
 
 _LOOP_ROOM = 16.0
+WIDEST_BAND = 480.0
+"""Edges beside each other are together at most this wide; many come closer to each other."""
 _SLACK, _SLACK_LEAST = 1.1, 40.0
 """How much wider than its widest vertex a block may be: by a part of that, and by so much."""
 
@@ -32,7 +34,7 @@ def widths(layers: Layers) -> list[float]:
     return found
 
 
-def place(layers: Layers, options: LayoutOptions) -> list[float]:
+def place(layers: Layers, options: LayoutOptions, *, wrapped: bool = False) -> list[float]:
     """The x of the middle of each vertex; the leftmost border is at 0.
 
     Gives: neighbours in a row keep their distance; dummies of one edge stand straight below each other wherever no
@@ -40,7 +42,7 @@ def place(layers: Layers, options: LayoutOptions) -> list[float]:
     """
     wide = widths(layers)
     spaces = _spaces(layers, wide, options)
-    allowed = _allowed(layers)
+    allowed = _allowed(layers, wrapped=wrapped)
     candidates: list[list[float]] = []
     for down in (True, False):
         side = _side(layers, allowed, down=down)
@@ -69,8 +71,10 @@ def _spaces(layers: Layers, wide: list[float], options: LayoutOptions) -> list[l
     found: list[list[float]] = []
     for row in layers.rows:
         spaces: list[float] = []
+        thin = sum(vertex >= boxes for vertex in row)
+        edge_gap = min(options.edge_gap, WIDEST_BAND / (thin + 1))
         for left, right in zip(row, row[1:], strict=False):
-            gap = options.edge_gap if left >= boxes and right >= boxes else options.node_gap
+            gap = edge_gap if left >= boxes and right >= boxes else options.node_gap
             if (left >= boxes) != (right >= boxes):
                 gap = (options.edge_gap + options.node_gap) / 2
             spaces.append((wide[left] + wide[right]) / 2 + gap)
@@ -78,21 +82,42 @@ def _spaces(layers: Layers, wide: list[float], options: LayoutOptions) -> list[l
     return found
 
 
-def _allowed(layers: Layers) -> list[bool]:
+def _allowed(layers: Layers, *, wrapped: bool) -> list[bool]:
     """Which segments may be drawn straight: the most important at both of their ends, and not across a long edge.
 
-    Long edges come first, then edges between boxes, so that the main way of a block of layers stays straight and
-    what skips it bends.
+    Long edges come first, then edges between boxes, of these the one on the longest way, so that the main way through
+    a group stays straight and what skips it or joins it bends. In wrapped rows boxes do not stand below their ports:
+    the ports would have to lie as far apart as all boxes beside each other.
     """
-    weight = [_weight(layers, *ends) for ends in zip(layers.upper, layers.lower, strict=True)]
-    best_down = [max((weight[s] for s in segments), default=0) for segments in layers.downs]
-    best_up = [max((weight[s] for s in segments), default=0) for segments in layers.ups]
+    before, after = _ways(layers)
+    weight = [
+        (_weight(layers, upper, lower), before[upper] + after[lower])
+        for upper, lower in zip(layers.upper, layers.lower, strict=True)
+    ]
+    none = (0, 0)
+    best_down = [max([weight[s] for s in segments], default=none) for segments in layers.downs]
+    best_up = [max([weight[s] for s in segments], default=none) for segments in layers.ups]
     found = [
-        weight[s] == best_down[upper] and weight[s] == best_up[lower]
+        weight[s] == best_down[upper] and weight[s] == best_up[lower] and (weight[s][0] > 1 or not wrapped)
         for s, (upper, lower) in enumerate(zip(layers.upper, layers.lower, strict=True))
     ]
-    _mark_conflicts(layers, weight, found)
+    _mark_conflicts(layers, [weight == 3 for weight, _ in weight], found)
     return found
+
+
+def _ways(layers: Layers) -> tuple[list[int], list[int]]:
+    """How many boxes the longest way to each vertex passes, and the longest way from it."""
+    before, after = [0] * len(layers.rank), [0] * len(layers.rank)
+    boxes = len(layers.problem.sizes)
+    for row in layers.rows:
+        for vertex in row:
+            way = max([before[layers.upper[s]] for s in layers.ups[vertex]], default=0)
+            before[vertex] = way + (vertex < boxes)
+    for row in reversed(layers.rows):
+        for vertex in row:
+            way = max([after[layers.lower[s]] for s in layers.downs[vertex]], default=0)
+            after[vertex] = way + (vertex < boxes)
+    return before, after
 
 
 def _weight(layers: Layers, upper: int, lower: int) -> int:
@@ -100,18 +125,18 @@ def _weight(layers: Layers, upper: int, lower: int) -> int:
     return 3 if dummies == 2 else 1 if dummies else 2
 
 
-def _mark_conflicts(layers: Layers, weight: list[int], allowed: list[bool]) -> None:
+def _mark_conflicts(layers: Layers, inside: list[bool], allowed: list[bool]) -> None:
     """Forbid segments that cross a part of a long edge."""
     place = {vertex: slot for row in layers.rows for slot, vertex in enumerate(row)}
     for row in layers.rows[1:]:
         segments = [s for vertex in row for s in layers.ups[vertex]]
-        inner = [(place[layers.upper[s]], place[layers.lower[s]]) for s in segments if weight[s] == 3 and allowed[s]]
+        inner = [(place[layers.upper[s]], place[layers.lower[s]]) for s in segments if inside[s] and allowed[s]]
         if not inner:
             continue
         inner.sort(key=lambda ends: ends[1])
         # From either side, the furthest that a long edge reaches: what lies beyond it crosses.
         for s in segments:
-            if weight[s] == 3 or not allowed[s]:
+            if inside[s] or not allowed[s]:
                 continue
             above, below = place[layers.upper[s]], place[layers.lower[s]]
             allowed[s] = not _crosses(inner, above, below)

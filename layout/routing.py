@@ -12,9 +12,11 @@ from graphreel.layout.pen import Pen
 from graphreel.layout.placing import widths
 from graphreel.layout.types import LayoutOptions
 
-_FREE_PART = 0.3
+_FREE_PART = 0.36
 """Edges meet a box at most this part of its width away from its middle."""
 _TRACK = 8.0
+_TRACKS = 240.0
+"""Tracks of one gap are together at most this high; many come closer to each other."""
 _PORT_GAP = 6.0
 _LOOP = 14.0
 _WIDE = 500.0
@@ -105,7 +107,7 @@ class _Router:
         return _Frame(tops, bottoms, y + options.group_padding)
 
     def _gap(self, rank: int, crossed: float, *, outer: bool) -> float:
-        tracks = self.tracks.count(rank) * _TRACK
+        tracks = min(self.tracks.count(rank) * _TRACK, _TRACKS)
         if not outer:
             return self.options.rank_gap * (1.0 + min(crossed / _WIDE, 1.5)) + tracks
         if not crossed:
@@ -136,16 +138,13 @@ class _Router:
 
     def _between(self, upper: int, lower: int) -> tuple[float, float]:
         """Both ends are free: straight down where the boxes lie below each other, else from near side to near side."""
-        start = self._meet(upper, None, self.x[lower])
-        end = self._meet(lower, None, self.x[upper])
-        narrow_lower = self.problem.sizes[lower][0] <= self.problem.sizes[upper][0]
-        if narrow_lower and start == self.x[lower]:
-            return start, start
-        if end == self.x[upper]:
-            return end, end
-        if start == self.x[lower]:
-            return start, start
-        return start, end
+        one, other = self.x[upper], self.x[lower]
+        room, other_room = (self.problem.sizes[vertex][0] * _FREE_PART for vertex in (upper, lower))
+        low, high = max(one - room, other - other_room), min(one + room, other + other_room)
+        if low <= high:
+            straight = min(max(other if other_room <= room else one, low), high)
+            return straight, straight
+        return self._meet(upper, None, other), self._meet(lower, None, one)
 
     def arrangement(self) -> Arrangement:
         """Everything, measured from the frame's top left corner."""
