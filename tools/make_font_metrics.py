@@ -36,6 +36,8 @@ RANGES = [
     (0x2713, 0x2717),  # ticks and crosses
     (0xFFFD, 0xFFFD),  # what stands for a character that cannot be shown
 ]
+ALIASES = {0x2215: 0x2F}
+"""Characters that Inter lacks, and those that stand for them: scopes have `∕` in their names where `/` was."""
 FAMILY = "Graphreel Inter"
 CURVE_ERROR = 1.0
 """How far a quadratic curve may stray from the cubic one it replaces, in font units (Inter has 2048 or more an em)."""
@@ -53,6 +55,8 @@ def cut(source: Path, target: Path) -> None:
     subsetter = Subsetter(options)
     subsetter.populate(unicodes=[code for first, last in RANGES for code in range(first, last + 1)])
     subsetter.subset(font)
+    for table in font["cmap"].tables:
+        table.cmap |= {code: table.cmap[other] for code, other in ALIASES.items() if other in table.cmap}
     _to_quadratic(font)
     _rename(font)
     font.save(target)
