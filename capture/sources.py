@@ -13,7 +13,7 @@ from graphreel.capture.onnx.source import OnnxSource
 from graphreel.graph import Progress, Unwatched
 from graphreel.tracefile import Trace, is_reel, open_reel
 
-HEAD_BYTES = 64
+HEAD_BYTES = 128
 
 
 class Source(Protocol):

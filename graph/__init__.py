@@ -14,11 +14,12 @@ from graphreel.graph.errors import (
 )
 from graphreel.graph.flow import FlowEdges, flow_edges, input_origins
 from graphreel.graph.graphml_format import to_graphml
-from graphreel.graph.hashing import common_scopes, scope_hashes, structure_hash
+from graphreel.graph.hashing import scope_hashes, structure_hash
 from graphreel.graph.json_format import from_json, to_json
 from graphreel.graph.keys import find_node, find_scopes, node_keys
 from graphreel.graph.lint import lint
 from graphreel.graph.model import Graph, Node, Scope, Source, Value, source_files, walk
+from graphreel.graph.nesting import common_scopes
 from graphreel.graph.networkx_format import from_networkx, to_networkx
 from graphreel.graph.progress import Cancelled, Progress, Unwatched
 from graphreel.graph.text import draw, parse

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from graphreel.graph.model import Graph
+from graphreel.graph.nesting import body_scopes, common_scopes
 from graphreel.graph.types import NONE, Direction, IntColumn
 
 
@@ -27,15 +28,15 @@ def flow_edges(graph: Graph) -> FlowEdges:
     """Edges from producer to consumer.
 
     Boundaries are seen through: who takes the inner value of a body takes from whatever gives the outer one, and who
-    takes a value that leaves bodies takes from whatever gives it inside, in each of the bodies. Nodes of a body that
-    nothing feeds follow the body's owner, by a control edge.
+    takes a value that leaves bodies takes from whatever gives it inside, in each of the bodies. The first nodes of a
+    body, those that take nothing from within it, follow the body's owner by a control edge.
     """
     row, value = input_origins(graph)
     owner = np.repeat(np.arange(graph.node_count, dtype=np.int32), np.diff(graph.inputs.start))
     source, target = graph.values.producer[value], owner[row]
     kept = source != NONE
     row, source, target = row[kept], source[kept], target[kept]
-    follows, followed = _owner_edges(graph, target)
+    follows, followed = _owner_edges(graph, source, target)
     controls = len(graph.controls.before) + len(followed)
     every_source = np.concatenate((source, graph.controls.before, follows)).astype(np.int32)
     every_target = np.concatenate((target, graph.controls.after, followed)).astype(np.int32)
@@ -120,20 +121,16 @@ def _resolve(value: int, aliases: dict[int, list[int]], found: dict[int, tuple[i
         path.discard(waiting.pop())
 
 
-def _owner_edges(graph: Graph, fed: IntColumn) -> tuple[IntColumn, IntColumn]:
-    """From the owner of a body to those of its nodes that no node feeds; `fed` are the nodes that one does."""
-    owners = graph.scopes.owner
-    if not np.any(owners != NONE):
+def _owner_edges(graph: Graph, source: IntColumn, target: IntColumn) -> tuple[IntColumn, IntColumn]:
+    """From the owner of a body to those of its nodes that no edge from within the body leads to."""
+    if not np.any(graph.scopes.owner != NONE):
         return np.zeros(0, np.int32), np.zeros(0, np.int32)
-    # The owner of the innermost body around each scope; parents stand before their children.
-    around = owners.tolist()
-    parents = graph.scopes.parent.tolist()
-    for scope in range(1, graph.scope_count):
-        if around[scope] == NONE:
-            around[scope] = around[parents[scope]]
-    body = np.array(around, dtype=np.int32)[graph.nodes.scope]
-    alone = np.ones(graph.node_count, dtype=bool)
-    alone[fed] = False
-    alone[graph.controls.after] = False
-    targets = np.flatnonzero((body != NONE) & alone).astype(np.int32)
-    return body[targets], targets
+    body = body_scopes(graph)[graph.nodes.scope]
+    held = body[target] != NONE
+    source, target = source[held], target[held]
+    within = common_scopes(graph, graph.nodes.scope[source], body[target]) == body[target]
+    first = body != NONE
+    first[target[within & (source != target)]] = False
+    targets = np.flatnonzero(first).astype(np.int32)
+    owner = graph.scopes.owner[body[targets]]
+    return owner[owner != targets], targets[owner != targets]

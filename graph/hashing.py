@@ -11,6 +11,7 @@ import numpy as np
 from graphreel.graph.columns import AttributeColumns
 from graphreel.graph.flow import input_origins
 from graphreel.graph.model import Graph
+from graphreel.graph.nesting import common_scopes, scope_depths
 from graphreel.graph.types import NONE, ROOT, HashColumn, IntColumn
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
@@ -159,30 +160,6 @@ def _add_entering(
         inside = at != ROOT
         at = np.where(inside, graph.scopes.parent[at], at)
         going = inside & (at != common)
-
-
-def common_scopes(graph: Graph, one: IntColumn, other: IntColumn) -> IntColumn:
-    """The innermost scope that holds both, for each pair of scopes."""
-    depth = scope_depths(graph)
-    parent = graph.scopes.parent
-    left, right = one.copy(), other.copy()
-    apart = np.flatnonzero(left != right)
-    while len(apart):
-        one_side, other_side = left[apart], right[apart]
-        deeper = depth[one_side] - depth[other_side]
-        left[apart] = np.where(deeper >= 0, parent[one_side], one_side)
-        right[apart] = np.where(deeper <= 0, parent[other_side], other_side)
-        apart = apart[left[apart] != right[apart]]
-    return left
-
-
-def scope_depths(graph: Graph) -> IntColumn:
-    """How many scopes stand around each; 0 for the root."""
-    depths = [0] * graph.scope_count
-    for scope, parent in enumerate(graph.scopes.parent.tolist()):
-        if scope:
-            depths[scope] = depths[parent] + 1
-    return np.array(depths, dtype=np.int32)
 
 
 def _first_nodes(graph: Graph) -> IntColumn:
