@@ -1,8 +1,10 @@
 """Checks that a placement keeps what a layout promises. Run after each layout, whoever made it and however."""
 
 from bisect import bisect_left
+from typing import TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 
 from graphreel.graph import NONE
 from graphreel.graph.types import IntColumn
@@ -10,6 +12,8 @@ from graphreel.layout.errors import LayoutBug
 from graphreel.layout.grid import overlapping
 from graphreel.layout.splines import flattened, segments
 from graphreel.layout.types import BoxKind, FloatColumn, Placement, VisibleGraph
+
+_Mask: TypeAlias = npt.NDArray[np.bool_]
 
 _TOLERANCE = 0.01
 """Picture units by which rounding may break a promise."""
@@ -110,14 +114,15 @@ def _borders(rects: FloatColumn) -> FloatColumn:
     return np.concatenate((rects[:, :2], rects[:, :2] + rects[:, 2:]), axis=1)
 
 
-def _on_border(rects: FloatColumn, points: FloatColumn) -> FloatColumn:
+def _on_border(rects: FloatColumn, points: FloatColumn) -> _Mask:
     low, high = rects[:, :2], rects[:, :2] + rects[:, 2:]
     within = np.all((points >= low - _TOLERANCE) & (points <= high + _TOLERANCE), axis=1)
     near = np.minimum(np.abs(points - low), np.abs(points - high)).min(axis=1) <= _TOLERANCE
-    return within & near
+    found: _Mask = within & near
+    return found
 
 
-def _holds(view: VisibleGraph, outer: IntColumn, inner: IntColumn) -> FloatColumn:
+def _holds(view: VisibleGraph, outer: IntColumn, inner: IntColumn) -> _Mask:
     """Whether the outer box is the inner one or a group somewhere around it."""
     parents = view.parent.tolist()
     size, following = [1] * len(parents), [0] * (len(parents) + 1)
@@ -131,10 +136,11 @@ def _holds(view: VisibleGraph, outer: IntColumn, inner: IntColumn) -> FloatColum
         following[parent] += size[box]
         following[box] = place[box] + 1
     places, sizes = np.array(place), np.array(size)
-    return (places[outer] <= places[inner]) & (places[inner] < places[outer] + sizes[outer])
+    held: _Mask = (places[outer] <= places[inner]) & (places[inner] < places[outer] + sizes[outer])
+    return held
 
 
-def _meets(lines: FloatColumn, rects: FloatColumn) -> FloatColumn:
+def _meets(lines: FloatColumn, rects: FloatColumn) -> _Mask:
     """Whether any piece of a broken line, shape (lines, places, 2), runs through its rectangle (Liang and Barsky)."""
     start, step = lines[:, :-1], np.diff(lines, axis=1)
     low, high = rects[:, None, :2], rects[:, None, 2:]
@@ -145,4 +151,5 @@ def _meets(lines: FloatColumn, rects: FloatColumn) -> FloatColumn:
     enter = np.where(still, -np.inf, np.minimum(one, other)).max(axis=2)
     leave = np.where(still, np.inf, np.maximum(one, other)).min(axis=2)
     hits = (np.maximum(enter, 0.0) <= np.minimum(leave, 1.0)) & ~outside.any(axis=2)
-    return hits.any(axis=1)
+    found: _Mask = hits.any(axis=1)
+    return found

@@ -35,11 +35,7 @@ def acyclic(problem: Problem) -> Flow:
     for place, box in enumerate(sequence):
         position[box] = place
     turned = sorted({(u, v) if position[u] < position[v] else (v, u) for u, v in pairs})
-    above: list[list[int]] = [[] for _ in range(boxes)]
-    below: list[list[int]] = [[] for _ in range(boxes)]
-    for upper, lower in turned:
-        below[upper].append(lower)
-        above[lower].append(upper)
+    above, below = _neighbours(boxes, turned)
     if len(sequence) != boxes:
         raise LayoutBug.of("cycle removal lost a box")
     return Flow(sequence, above, below)
@@ -54,12 +50,17 @@ def _pairs(problem: Problem) -> list[tuple[int, int]]:
     return sorted(found)
 
 
-def _sequence(boxes: int, pairs: list[tuple[int, int]]) -> list[int]:
-    below: list[list[int]] = [[] for _ in range(boxes)]
+def _neighbours(boxes: int, pairs: list[tuple[int, int]]) -> tuple[list[list[int]], list[list[int]]]:
     above: list[list[int]] = [[] for _ in range(boxes)]
-    for tail, head in pairs:
-        below[tail].append(head)
-        above[head].append(tail)
+    below: list[list[int]] = [[] for _ in range(boxes)]
+    for upper, lower in pairs:
+        below[upper].append(lower)
+        above[lower].append(upper)
+    return above, below
+
+
+def _sequence(boxes: int, pairs: list[tuple[int, int]]) -> list[int]:
+    above, below = _neighbours(boxes, pairs)
     waits, feeds = [len(a) for a in above], [len(b) for b in below]
     left = [True] * boxes
     ready = [box for box in range(boxes) if waits[box] == 0]

@@ -3,7 +3,7 @@
 from typing import Self
 
 
-class LayoutBug(Exception):  # noqa: N818 - the name says whose fault it is
+class LayoutBug(Exception):
     """A layout that breaks one of its own promises."""
 
     @classmethod

@@ -1,5 +1,6 @@
 """Finds rectangles that overlap, on whole columns, by the cells of a grid that they share."""
 
+import math
 from typing import TypeAlias
 
 import numpy as np
@@ -44,7 +45,7 @@ def _cell_size(rects: FloatColumn) -> float:
     """Small cells tell more apart; large ones keep long rectangles from covering too many."""
     around = rects[:, 2] - rects[:, 0] + rects[:, 3] - rects[:, 1]
     area = (rects[:, 2] - rects[:, 0]) * (rects[:, 3] - rects[:, 1])
-    return max(_SMALLEST_CELL, float(around.sum()) / _MOST_ENTRIES, float(area.sum() / _MOST_ENTRIES) ** 0.5)
+    return max(_SMALLEST_CELL, float(around.sum()) / _MOST_ENTRIES, math.sqrt(float(area.sum()) / _MOST_ENTRIES))
 
 
 def _cells(rects: FloatColumn, cell: float) -> tuple[_Rows, _Rows]:

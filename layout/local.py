@@ -7,7 +7,8 @@ exits (ports in its bottom border).
 from dataclasses import dataclass
 from typing import TypeAlias
 
-Leg: TypeAlias = list[tuple[float, float]]
+Point: TypeAlias = tuple[float, float]
+Leg: TypeAlias = list[Point]
 """The part of a route that lies in one group: a start, then three points a cubic segment."""
 
 

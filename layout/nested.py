@@ -3,6 +3,9 @@
 Groups that are alike in all that a layout depends on are laid out once: a network repeats few shapes many times.
 """
 
+from itertools import groupby
+from operator import itemgetter
+
 import numpy as np
 
 from graphreel.graph import NONE, Progress, Unwatched
@@ -77,31 +80,35 @@ class _Picture:
         sources, tails, heads = (column[rows].tolist() for column in (table.source, table.tail, table.head))
         entries = self._numbered(self.entry, group, [s for s, tail in zip(sources, tails, strict=True) if tail == NONE])
         exits = self._numbered(self.exit, group, [s for s, head in zip(sources, heads, strict=True) if head == NONE])
-        nets: list[Net] = []
-        at = 0
-        while at < len(sources):
-            source, tail = sources[at], tails[at]
-            ends: list[tuple[int, float | None]] = []
-            while at < len(sources) and sources[at] == source:
-                head = heads[at]
-                if head == NONE:
-                    ends.append((len(children) + entries + self.exit[group, source], 0.0))
-                else:
-                    ends.append((self.local[head], self._entry_at(head, source)))
-                at += 1
-            start = len(children) + self.entry[group, source] if tail == NONE else self.local[tail]
-            nets.append(Net(start, 0.0 if tail == NONE else self._exit_at(tail, source), tuple(ends)))
         framed = group != NONE
         hints = tuple(self.before[child] for child in children)
         return Problem(
             sizes=tuple(self.sizes[child] for child in children),
             entries=entries,
             exits=exits,
-            nets=tuple(nets),
+            nets=self._nets(group, entries, list(zip(sources, tails, heads, strict=True))),
             least_width=self.sizes[group][0] if framed else 0.0,
             header=self.options.group_header if framed else self.options.group_padding,
             hints=hints if any(hint is not None for hint in hints) else (),
         )
+
+    def _nets(self, group: int, entries: int, rows: list[tuple[int, int, int]]) -> tuple[Net, ...]:
+        """The legs of a group (source, tail, head), gathered by source."""
+        first = len(self.children[group])
+        found: list[Net] = []
+        for source, legs_of_source in groupby(rows, key=itemgetter(0)):
+            ends: list[tuple[int, float | None]] = []
+            tail = NONE
+            for _, tail, head in legs_of_source:  # noqa: B007 - the tail is the same for all of them
+                if head == NONE:
+                    ends.append((first + entries + self.exit[group, source], 0.0))
+                else:
+                    ends.append((self.local[head], self._entry_at(head, source)))
+            if tail == NONE:
+                found.append(Net(first + self.entry[group, source], 0.0, tuple(ends)))
+            else:
+                found.append(Net(self.local[tail], self._exit_at(tail, source), tuple(ends)))
+        return tuple(found)
 
     def _numbered(self, numbers: dict[tuple[int, int], int], group: int, sources: list[int]) -> int:
         """Number the ports of a group by the execution order of their sources."""

@@ -1,6 +1,9 @@
 """Draws routes: vertical lines, S-curves and rounded corners, as cubic Bézier segments."""
 
-from graphreel.layout.local import Leg
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from graphreel.layout.local import Point
 
 _ROUND = 0.5523
 """How far a cubic's handles reach along the tangents of a quarter of a circle."""
@@ -12,7 +15,7 @@ class Pen:
     """A route under way. It arrives and leaves vertically, so that routes of neighbouring groups join smoothly."""
 
     def __init__(self, x: float, y: float) -> None:
-        self.points: Leg = [(x, y)]
+        self.points: list[Point] = [(x, y)]
         self.x, self.y = x, y
         self._line = False
 

@@ -38,4 +38,5 @@ def flattened(points: FloatColumn) -> FloatColumn:
     """Places along each cubic segment, shape (segments, steps + 1, 2)."""
     t = np.linspace(0.0, 1.0, _STEPS + 1)[:, None]
     basis = np.concatenate(((1 - t) ** 3, 3 * t * (1 - t) ** 2, 3 * t**2 * (1 - t), t**3), axis=1)
-    return np.einsum("sk,nkc->nsc", basis, points)
+    found: FloatColumn = np.einsum("sk,nkc->nsc", basis, points)
+    return found

@@ -170,7 +170,8 @@ def _box_order(graph: Graph, tree: ScopeTree, boxes: _Boxes) -> IntColumn:
     """Execution order; at the same node an outer box before an inner one, and an input before what takes it."""
     depth = tree.depth[boxes.holder]
     last = boxes.kind == BoxKind.OUTPUT
-    return np.lexsort((boxes.ref, boxes.kind != BoxKind.INPUT, depth, boxes.first, last)).astype(np.int32)
+    order: IntColumn = np.lexsort((boxes.ref, boxes.kind != BoxKind.INPUT, depth, boxes.first, last)).astype(np.int32)
+    return order
 
 
 class _Numbers:
@@ -183,9 +184,12 @@ class _Numbers:
         self.leaving = np.full(graph.value_count, NONE, dtype=np.int32)
         rows = np.arange(len(kind), dtype=np.int32)
         scopes = (kind == BoxKind.SCOPE) | (kind == BoxKind.GROUP)
-        tables = ((self.node, kind == BoxKind.NODE), (self.scope, scopes))
-        tables += ((self.entering, kind == BoxKind.INPUT), (self.leaving, kind == BoxKind.OUTPUT))
-        for table, chosen in tables:
+        for table, chosen in (
+            (self.node, kind == BoxKind.NODE),
+            (self.scope, scopes),
+            (self.entering, kind == BoxKind.INPUT),
+            (self.leaving, kind == BoxKind.OUTPUT),
+        ):
             table[ref[chosen]] = rows[chosen]
 
     def nodes(self, graph: Graph, tree: ScopeTree) -> IntColumn:
