@@ -1,0 +1,72 @@
+"""Paints the marks over a picture: where stepping stands, what is selected, failed or found."""
+
+from PySide6.QtCore import QPointF, QRectF, Qt
+from PySide6.QtGui import QColor, QFont, QPainter, QPen, QPolygonF
+
+from graphreel.assets import FONT_FAMILY
+from graphreel.render import Mark, Overlay, Scene, Theme
+from graphreel.render.shapes import (
+    BADGE,
+    MARK_DASH,
+    MARK_WIDTH,
+    badge,
+    badge_text_baseline,
+    corner_radius,
+    mark_rect,
+)
+
+_TINTS = {Mark.FOUND: 26, Mark.SELECTED: 0, Mark.FAILED: 40, Mark.CURSOR: 0}
+"""How strongly a marked box is tinted where the picture is too small for the outline to tell much, of 255."""
+
+
+def paint_marks(painter: QPainter, scene: Scene, theme: Theme, overlay: Overlay, area: QRectF, zoom: float) -> None:
+    """Paint the overlay's marks in the area; outlines keep their weight on screen however small the picture is."""
+    grown = max(1.0, 0.7 / zoom)
+    for box, mark in overlay.marks(scene.view):
+        rect = scene.placement.rects[box].tolist()
+        outline = QRectF(*mark_rect(mark, *rect))
+        if not outline.intersects(area.adjusted(-2 * BADGE, -BADGE, BADGE, BADGE)):
+            continue
+        color = QColor(theme.mark_colour(mark))
+        pen = QPen(color, MARK_WIDTH[mark] * grown)
+        if MARK_DASH[mark]:
+            pen.setDashPattern([length / MARK_WIDTH[mark] for length in MARK_DASH[mark]])
+        painter.setPen(pen)
+        tint = QColor(color)
+        tint.setAlpha(_TINTS[mark] if zoom > 0.4 else 70)
+        painter.setBrush(tint)
+        radius = corner_radius(int(scene.view.kind[box]), rect[2], rect[3]) + rect[0] - outline.left()
+        painter.drawRoundedRect(outline, radius, radius)
+        if corners := _badge(mark, rect, grown):
+            _paint_badge(painter, theme, mark, corners)
+
+
+def _badge(mark: Mark, rect: list[float], grown: float) -> list[tuple[float, float]]:
+    """The corners of a mark's badge, larger around its anchor where the picture is small; empty for marks without."""
+    if mark not in (Mark.CURSOR, Mark.FAILED):
+        return []
+    corners = badge(mark, *rect)
+    if mark is Mark.CURSOR:
+        x, y = corners[0]
+    else:
+        x, y = (corners[0][0] + corners[2][0]) / 2, (corners[0][1] + corners[2][1]) / 2
+    return [(x + (left - x) * grown, y + (top - y) * grown) for left, top in corners]
+
+
+def _paint_badge(painter: QPainter, theme: Theme, mark: Mark, corners: list[tuple[float, float]]) -> None:
+    painter.setPen(Qt.PenStyle.NoPen)
+    painter.setBrush(QColor(theme.mark_colour(mark)))
+    if mark is Mark.CURSOR:
+        painter.drawPolygon(QPolygonF([QPointF(*corner) for corner in corners]))
+        return
+    (left, top), (right, bottom) = corners[0], corners[2]
+    painter.drawEllipse(QRectF(left, top, right - left, bottom - top))
+    font = QFont(FONT_FAMILY)
+    scale = (bottom - top) / BADGE
+    font.setPixelSize(max(1, round(11 * scale)))
+    font.setWeight(QFont.Weight.DemiBold)
+    painter.setFont(font)
+    painter.setPen(QColor(theme.on_mark))
+    baseline = (top + bottom) / 2 + (badge_text_baseline(0, BADGE) - BADGE / 2) * scale
+    across = painter.fontMetrics().horizontalAdvance("!")
+    painter.drawText(QPointF((left + right - across) / 2, baseline), "!")

@@ -1,0 +1,89 @@
+"""What is at a place of the picture: boxes, their chevrons, edges. Arrays only, no Qt."""
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from graphreel.layout.types import BoxKind, FloatColumn
+from graphreel.render import Scene
+
+Rows: TypeAlias = npt.NDArray[np.intp]
+
+_SAMPLES = 12
+"""Points of each spline segment that are tried when an edge is looked for."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Bounds:
+    """Rectangles around the routes, as left, top, right and bottom columns, shape (edges, 4)."""
+
+    edges: FloatColumn
+
+    @classmethod
+    def of(cls, scene: Scene) -> "Bounds":
+        """Measure a scene's routes once; a spline stays within its control points."""
+        start = scene.placement.route_start[:-1]
+        points = scene.placement.route_points
+        if not len(start):
+            return cls(np.zeros((0, 4)))
+        low, high = np.minimum.reduceat(points, start), np.maximum.reduceat(points, start)
+        return cls(np.concatenate([low, high], axis=1))
+
+    def edges_in(self, left: float, top: float, right: float, bottom: float) -> Rows:
+        """The edges whose bounds meet an area."""
+        its = self.edges
+        return np.flatnonzero((its[:, 0] <= right) & (its[:, 2] >= left) & (its[:, 1] <= bottom) & (its[:, 3] >= top))
+
+
+def boxes_in(rects: FloatColumn, left: float, top: float, right: float, bottom: float) -> Rows:
+    """The boxes that meet an area, in the order of the scene."""
+    x, y, width, height = rects.T
+    return np.flatnonzero((x <= right) & (x + width >= left) & (y <= bottom) & (y + height >= top))
+
+
+def box_at(scene: Scene, x: float, y: float) -> int | None:
+    """The box at a point: the innermost, for a group stands before what is in it."""
+    found = boxes_in(scene.placement.rects, x, y, x, y)
+    return int(found[-1]) if len(found) else None
+
+
+def is_openable(scene: Scene, box: int) -> bool:
+    """Whether a box is a scope, collapsed or open."""
+    return scene.view.kind[box] in (BoxKind.SCOPE, BoxKind.GROUP)
+
+
+def edge_at(scene: Scene, bounds: Bounds, x: float, y: float, reach: float) -> int | None:
+    """The edge nearest to a point, if one is within `reach`."""
+    best, nearest = None, reach
+    for edge in bounds.edges_in(x - reach, y - reach, x + reach, y + reach).tolist():
+        distance = _distance(_polyline(scene, edge), x, y)
+        if distance <= nearest:
+            best, nearest = edge, distance
+    return best
+
+
+def _polyline(scene: Scene, edge: int) -> FloatColumn:
+    start, end = scene.placement.route_start[edge : edge + 2]
+    points = scene.placement.route_points[start:end]
+    first, one, two, last = points[:-1:3], points[1::3], points[2::3], points[3::3]
+    at = np.linspace(0.0, 1.0, _SAMPLES)[None, :, None]
+    curve = (
+        first[:, None] * (1 - at) ** 3
+        + 3 * one[:, None] * (1 - at) ** 2 * at
+        + 3 * two[:, None] * (1 - at) * at**2
+        + last[:, None] * at**3
+    )
+    return curve.reshape(-1, 2)
+
+
+def _distance(line: FloatColumn, x: float, y: float) -> float:
+    """How far a point is from a line of straight pieces."""
+    if len(line) < 2:
+        return float("inf")
+    start, step = line[:-1], np.diff(line, axis=0)
+    length = np.maximum((step**2).sum(axis=1), 1e-12)
+    along = np.clip(((np.array([x, y]) - start) * step).sum(axis=1) / length, 0.0, 1.0)
+    nearest = start + step * along[:, None]
+    return float(np.hypot(nearest[:, 0] - x, nearest[:, 1] - y).min())

@@ -1,0 +1,155 @@
+"""Between session and canvas: pictures, marks, and the place that shall stay where it is when the picture changes."""
+
+from PySide6.QtCore import QPointF
+
+from graphreel.analysis import Cursor
+from graphreel.gui.canvas import Canvas
+from graphreel.gui.marks import box_of, overlay_of, selection_of
+from graphreel.gui.presenters import Presenter
+from graphreel.gui.session import Session
+from graphreel.gui.views import Selection, Shown, What
+from graphreel.render import Scene
+from graphreel.tracefile import Trace
+
+
+class CanvasPresenter(Presenter):
+    """Keeps the canvas."""
+
+    def __init__(self, session: Session, canvas: Canvas) -> None:
+        super().__init__(session, canvas)
+        self.canvas = canvas
+        self._anchor: tuple[str, QPointF] | None = None
+        """The scope that is opening or closing, and the place in the widget that it shall stay under."""
+        self._go_when_drawn = False
+        canvas.picked.connect(self._picked)
+        canvas.edge_picked.connect(self._edge_picked)
+        canvas.toggled.connect(self._toggled)
+        session.picture_changed.connect(self._draw)
+        session.hits_changed.connect(self._mark)
+        session.grew.connect(self._say)
+        session.went_to.connect(self._go)
+
+    def trace_opened(self, trace: Trace) -> None:
+        self._say()
+
+    def trace_closed(self) -> None:
+        self._anchor, self._go_when_drawn = None, False
+
+    def iteration_shown(self, shown: Shown) -> None:
+        self._go_when_drawn = shown.iteration.error is not None
+        self._say()
+
+    def selection_changed(self, selection: Selection) -> None:
+        self._mark()
+
+    def cursor_moved(self, cursor: Cursor) -> None:
+        self._mark()
+        if cursor.node is not None:
+            self._hold(Selection.of_node(cursor.node))
+
+    def _say(self) -> None:
+        """What stands in the place of a picture."""
+        trace, shown = self.session.trace, self.session.shown
+        if shown is not None and shown.graph.node_count == 0:
+            self.canvas.show_placeholder(f"Iteration {shown.iteration.index} ran no operation.")
+        elif trace is not None and not trace.iterations:
+            waiting = "The recording has begun. The first iteration shows here as soon as it is complete."
+            empty = "This recording holds no iteration: it ended before the first was complete."
+            self.canvas.show_placeholder(empty if trace.info.finished else waiting)
+        else:
+            self.canvas.show_placeholder("Laying out the graph…")
+
+    def _scene(self) -> Scene | None:
+        """The session's picture, where there is anything on it."""
+        scene = self.session.scene
+        return scene if scene is not None and len(scene.view.kind) else None
+
+    def _draw(self) -> None:
+        scene, before = self._scene(), self.canvas.scene
+        anchor = self._anchor_before(before)
+        self.canvas.show_scene(scene, overlay_of(self.session))
+        if scene is not None:
+            if before is None:
+                self.canvas.fit_start()
+            elif anchor is not None:
+                self._keep(scene, *anchor)
+            if self._go_when_drawn:
+                self._hold(self.session.selection)
+        self._anchor, self._go_when_drawn = None, False
+
+    def _anchor_before(self, before: Scene | None) -> tuple[Selection, QPointF, QPointF] | None:
+        """What shall stay, where its corner stands now, and the place it shall stay under.
+
+        The scope that was clicked; else what is selected, if it is in view.
+        """
+        if before is None:
+            return None
+        graph = before.view.graph
+        if self._anchor is not None and self._anchor[0] in graph.paths:
+            selection, place = Selection.of_scope(graph.paths.index(self._anchor[0])), self._anchor[1]
+        else:
+            selection, place = self.session.selection, QPointF(-1, -1)
+        shown = self.session.shown
+        if shown is None or graph is not shown.graph:
+            return None
+        box = box_of(before.view, selection)
+        if box is None:
+            return None
+        rect = self.canvas.screen_rect(box)
+        return (
+            (selection, rect.topLeft(), place)
+            if self.canvas.rect().contains(rect.topLeft().toPoint()) or place.x() >= 0
+            else None
+        )
+
+    def _keep(self, scene: Scene, selection: Selection, corner: QPointF, place: QPointF) -> None:
+        """Move the camera so that the box of the selection stands where its corner stood, and under the place."""
+        box = box_of(scene.view, selection)
+        if box is None:
+            return
+        x, y, width, height = self.canvas.rect_of(box)
+        zoom = self.canvas.camera.zoom
+        if place.x() >= 0:
+            # A group that closes is much smaller than before; its box is moved under the mouse.
+            across = min(max(place.x() - corner.x(), 0.0), width * zoom * 0.9)
+            down = min(max(place.y() - corner.y(), 0.0), height * zoom * 0.9)
+            corner = QPointF(place.x() - across, place.y() - down)
+        self.canvas.look(self.canvas.camera.with_at((x, y), (corner.x(), corner.y())))
+
+    def _mark(self) -> None:
+        self.canvas.show_overlay(overlay_of(self.session))
+
+    def _go(self) -> None:
+        """Bring the selection into view; where a group hides it, when that has opened."""
+        self._hold(self.session.selection)
+
+    def _hold(self, selection: Selection) -> None:
+        scene, shown = self.canvas.scene, self.session.shown
+        if scene is None or shown is None or scene.view.graph is not shown.graph:
+            self._go_when_drawn = True
+            return
+        box = box_of(scene.view, selection)
+        if box is not None:
+            self.canvas.hold(box)
+
+    def _picked(self, box: int) -> None:
+        scene = self.canvas.scene
+        if scene is not None:
+            self.session.select(Selection() if box < 0 else selection_of(scene.view, box))
+
+    def _edge_picked(self, edge: int) -> None:
+        scene = self.canvas.scene
+        value = -1 if scene is None else int(scene.view.edge_value[edge])
+        if value >= 0:
+            self.session.select(Selection.of_value(value))
+
+    def _toggled(self, box: int) -> None:
+        scene = self.canvas.scene
+        if scene is None:
+            return
+        selection = selection_of(scene.view, box)
+        if selection.what is What.SCOPE:
+            path = scene.view.graph.paths[selection.id]
+            corner = self.canvas.screen_rect(box).topLeft()
+            self._anchor = path, self.canvas.mouse_place() or corner + QPointF(1, 1)
+            self.session.toggle(path)

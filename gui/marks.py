@@ -1,0 +1,68 @@
+"""Which boxes of a picture stand for what the session speaks of: selection, cursor, hits."""
+
+import numpy as np
+
+from graphreel.graph import ROOT
+from graphreel.gui.session import Session
+from graphreel.gui.views import Selection, What
+from graphreel.layout.types import BoxKind, VisibleGraph
+from graphreel.render import Overlay
+
+
+def box_of(view: VisibleGraph, selection: Selection) -> int | None:
+    """The box that stands for what is selected: its own, or the collapsed scope's in which it is; None for none."""
+    match selection.what:
+        case What.NODE:
+            return int(view.node_box[selection.id])
+        case What.SCOPE:
+            return _box_of_scope(view, selection.id)
+        case What.VALUE:
+            return _box_of_value(view, selection.id)
+        case What.NOTHING:
+            return None
+
+
+def selection_of(view: VisibleGraph, box: int) -> Selection:
+    """What a box stands for."""
+    ref = int(view.ref[box])
+    kind = view.kind[box]
+    if kind == BoxKind.NODE:
+        return Selection.of_node(ref)
+    return Selection.of_scope(ref) if kind in (BoxKind.SCOPE, BoxKind.GROUP) else Selection.of_value(ref)
+
+
+def overlay_of(session: Session) -> Overlay:
+    """The marks on the session's picture; none while the picture is still that of another graph."""
+    scene, shown = session.scene, session.shown
+    if scene is None or shown is None or scene.view.graph is not shown.graph:
+        return Overlay()
+    box = box_of(scene.view, session.selection)
+    hits = session.hits
+    found = frozenset[int]() if hits is None else frozenset(np.unique(scene.view.node_box[hits.nodes]).tolist())
+    return Overlay(
+        cursor=session.cursor.node,
+        selected=frozenset() if box is None else frozenset({box}),
+        failed=session.failed_node,
+        found=found,
+    )
+
+
+def _box_of_scope(view: VisibleGraph, scope: int) -> int | None:
+    is_scope = (view.kind == BoxKind.SCOPE) | (view.kind == BoxKind.GROUP)
+    while scope != ROOT:
+        found = np.flatnonzero(is_scope & (view.ref == scope))
+        if len(found):
+            return int(found[0])
+        scope = int(view.graph.scopes.parent[scope])
+    return None
+
+
+def _box_of_value(view: VisibleGraph, value: int) -> int | None:
+    """The value's own box, where it has one; else its producer's, else its first consumer's."""
+    own = np.flatnonzero((view.kind >= BoxKind.INPUT) & (view.ref == value))
+    if len(own):
+        return int(own[0])
+    producer = int(view.graph.values.producer[value])
+    consumers = view.graph.consumers_of(value)
+    node = producer if producer >= 0 else int(consumers[0]) if len(consumers) else -1
+    return int(view.node_box[node]) if node >= 0 else None

@@ -1,0 +1,1 @@
+"""The docked panels. Each is driven by the session, none knows another."""

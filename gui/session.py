@@ -1,0 +1,250 @@
+"""The session: the one trace, the one selection and the one cursor that all views show.
+
+Views ask the session and hear from it; they never speak to each other. What takes long runs as a job.
+"""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from PySide6.QtCore import QObject, Signal
+
+from graphreel.analysis import Cursor, Hits, carried, search
+from graphreel.analysis.stepping import same_node
+from graphreel.graph import Graph, NodeId
+from graphreel.gui import work
+from graphreel.gui.jobs import Jobs
+from graphreel.gui.views import Selection, Shown, TraceView, What
+from graphreel.render import Scene
+from graphreel.tracefile import Trace
+
+
+class Session(QObject):
+    """What is open, what of it is on screen, and who looks at it.
+
+    Attributes:
+        trace: The open trace, or None.
+        shown: The iteration on screen, or None.
+        scene: The picture of `shown` with `expanded`, or an earlier one while a new one is being made.
+        expanded: Paths of the expanded scopes; by path, so that they stay open in every iteration.
+        selection, cursor: The one selection and the one cursor.
+        hits: What the last search found, or None.
+
+    Signals:
+        grew: The open trace has more iterations than before, or its recording ended.
+        picture_changed: `scene` is another.
+        hits_changed: `hits` is another.
+        went_to: The user asked to see what is selected now, wherever it is.
+        state_changed: Anything at all changed; for what can be done now.
+        failed: An exception to show to the user.
+        told: A line of good news to show to the user.
+    """
+
+    grew = Signal()
+    picture_changed = Signal()
+    hits_changed = Signal()
+    went_to = Signal()
+    state_changed = Signal()
+    failed = Signal(object)
+    told = Signal(str)
+
+    def __init__(self, jobs: Jobs, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self.jobs = jobs
+        jobs.failed.connect(self.failed)
+        self._views: list[TraceView] = []
+        self._reset()
+
+    def _reset(self) -> None:
+        self.trace: Trace | None = None
+        self.shown: Shown | None = None
+        self.scene: Scene | None = None
+        self.expanded: set[str] = set()
+        self.selection = Selection()
+        self.cursor = Cursor(0)
+        self.hits: Hits | None = None
+
+    @property
+    def graph(self) -> Graph | None:
+        """The graph on screen, or None."""
+        return None if self.shown is None else self.shown.graph
+
+    @property
+    def failed_node(self) -> NodeId | None:
+        """The node that raised in the iteration on screen, where one did."""
+        error = None if self.shown is None else self.shown.iteration.error
+        return None if error is None else error.node
+
+    def add_view(self, view: TraceView) -> None:
+        """Tell a view from now on what changes."""
+        self._views.append(view)
+
+    def remove_view(self, view: TraceView) -> None:
+        """Tell it no more."""
+        self._views.remove(view)
+
+    def open(self, path: Path) -> None:
+        """Open a file in place of what is open; that stays where the file cannot be opened."""
+        self.jobs.run(
+            "open", work.open_file, path, then=self.show_trace, dropped=Trace.close, title=f"Opening {path.name}"
+        )
+
+    def show_trace(self, trace: Trace) -> None:
+        """Show a trace that is open already; the session closes it in the end."""
+        self.close()
+        self.trace = trace
+        for view in list(self._views):
+            view.trace_opened(trace)
+        self.state_changed.emit()
+        first = work.first_shown(trace)
+        if first is not None:
+            self.show_iteration(first)
+
+    def close(self) -> None:
+        """Close what is open, if anything is."""
+        if self.trace is None:
+            return
+        for tag in ("iteration", "layout", "search", "follow"):
+            self.jobs.cancel(tag)
+        self.trace.close()
+        self._reset()
+        for view in list(self._views):
+            view.trace_closed()
+        self.picture_changed.emit()
+        self.hits_changed.emit()
+        self.state_changed.emit()
+
+    def show_iteration(self, index: int) -> None:
+        """Bring another iteration of the trace on screen."""
+        if self.trace is not None:
+            self.jobs.run(
+                "iteration",
+                work.load_iteration,
+                self.trace,
+                index,
+                then=self._show,
+                title=f"Reading iteration {index}",
+            )
+
+    def take_growth(self) -> None:
+        """Tell everybody that the trace has more in it than before."""
+        self.grew.emit()
+        self.state_changed.emit()
+        if self.trace is not None and self.trace.iterations and self.shown is None:
+            self.show_iteration(self.trace.iterations[0].index)
+
+    def _show(self, shown: Shown) -> None:
+        old, self.shown = self.shown, shown
+        if old is None:
+            self.expanded = work.expanded_at_first(shown.graph)
+            self.cursor = Cursor(shown.iteration.index)
+        else:
+            self.cursor = carried(self.cursor, old.graph, shown.graph, shown.iteration.index)
+        self.selection = self._carried_selection(old, shown)
+        for view in list(self._views):
+            view.iteration_shown(shown)
+        if self.failed_node is not None:
+            self.cursor = Cursor(shown.iteration.index, self.failed_node)
+            self.selection = Selection.of_node(self.failed_node)
+            self.expanded |= set(self._paths_around(self.failed_node))
+        self._tell_selection()
+        self._tell_cursor()
+        self._draw()
+        if self.hits is not None:
+            self.search(self.hits.query)
+
+    def _carried_selection(self, old: Shown | None, shown: Shown) -> Selection:
+        """What was selected, in another graph: nodes by key, scopes by path."""
+        if old is None or old.graph is shown.graph:
+            return self.selection
+        if self.selection.what is What.NODE:
+            node = same_node(NodeId(self.selection.id), old.graph, shown.graph)
+            return Selection() if node is None else Selection.of_node(node)
+        if self.selection.what is What.SCOPE:
+            path = old.graph.paths[self.selection.id]
+            return Selection.of_scope(shown.graph.paths.index(path)) if path in shown.graph.paths else Selection()
+        return Selection()
+
+    def select(self, selection: Selection) -> None:
+        """Select something everywhere."""
+        if selection != self.selection and self.shown is not None:
+            self.selection = selection
+            self._tell_selection()
+
+    def move_cursor(self, cursor: Cursor) -> None:
+        """Step to a node of the iteration on screen, and select it."""
+        if cursor == self.cursor or cursor.node is None:
+            return
+        self.cursor = cursor
+        self.selection = Selection.of_node(cursor.node)
+        self._tell_cursor()
+        self._tell_selection()
+
+    def expand(self, paths: Iterable[str], *, also_collapse: Iterable[str] = ()) -> None:
+        """Open scopes, and close others, by their paths; the picture follows when it is laid out."""
+        expanded = (self.expanded | set(paths)) - set(also_collapse)
+        if expanded != self.expanded and self.shown is not None:
+            self.expanded = expanded
+            self._draw()
+
+    def toggle(self, path: str) -> None:
+        """Open a scope, with all around it, or close it."""
+        if path in self.expanded:
+            self.expand([], also_collapse=[path])
+        else:
+            parts = path.split("/")
+            self.expand("/".join(parts[:depth]) for depth in range(1, len(parts) + 1))
+
+    def reveal(self, node: NodeId) -> None:
+        """Open every scope around a node."""
+        if self.shown is not None:
+            self.expand(self._paths_around(node))
+
+    def _paths_around(self, node: NodeId) -> list[str]:
+        assert self.shown is not None
+        graph = self.shown.graph
+        return [graph.paths[scope] for scope in graph.node(node).scope.lineage]
+
+    def go_to(self, selection: Selection) -> None:
+        """Select something that may stand inside a collapsed scope; it is shown once its place is known."""
+        self.select(selection)
+        self.went_to.emit()
+
+    def search(self, query: str) -> None:
+        """Look for nodes; an empty query forgets the last search."""
+        if self.shown is None or not query.strip():
+            self.jobs.cancel("search")
+            self._show_hits(None)
+            return
+        self.jobs.run("search", search, self.shown.graph, query, then=self._show_hits, title="Searching")
+
+    def _show_hits(self, hits: Hits | None) -> None:
+        self.hits = hits
+        self.hits_changed.emit()
+
+    def _draw(self) -> None:
+        assert self.shown is not None
+        graph = self.shown.graph
+        self.jobs.run(
+            "layout",
+            work.draw,
+            graph,
+            work.scopes_at(graph, self.expanded),
+            self.scene,
+            then=self._show_scene,
+            title="Laying out the graph",
+        )
+
+    def _show_scene(self, scene: Scene) -> None:
+        self.scene = scene
+        self.picture_changed.emit()
+        self.state_changed.emit()
+
+    def _tell_selection(self) -> None:
+        for view in list(self._views):
+            view.selection_changed(self.selection)
+        self.state_changed.emit()
+
+    def _tell_cursor(self) -> None:
+        for view in list(self._views):
+            view.cursor_moved(self.cursor)
+        self.state_changed.emit()

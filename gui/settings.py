@@ -1,0 +1,58 @@
+"""What the app remembers from one start to the next."""
+
+from pathlib import Path
+
+from PySide6.QtCore import QByteArray, QSettings
+
+_RECENT = 10
+
+
+class Settings:
+    """A thin shell over QSettings: recent files, theme, and where the window and its docks stand."""
+
+    def __init__(self, store: QSettings | None = None) -> None:
+        self._store = store or QSettings("Graphreel", "Graphreel")
+
+    @property
+    def recent(self) -> list[Path]:
+        """The files opened last, newest first; those that are gone are left out."""
+        stored = self._store.value("recent", [])
+        texts = [stored] if isinstance(stored, str) else list(stored) if isinstance(stored, list) else []
+        return [path for path in map(Path, map(str, texts)) if path.is_file()]
+
+    def add_recent(self, path: Path) -> None:
+        """Put a file first among the recent ones."""
+        path = path.resolve()
+        rest = [known for known in self.recent if known != path]
+        self._store.setValue("recent", [str(known) for known in [path, *rest][:_RECENT]])
+
+    @property
+    def theme(self) -> str:
+        """The name of the theme that was chosen; empty to go by the system."""
+        return str(self._store.value("theme", ""))
+
+    @theme.setter
+    def theme(self, name: str) -> None:
+        self._store.setValue("theme", name)
+
+    @property
+    def geometry(self) -> QByteArray:
+        """The window's size and place, as Qt writes it; empty at first."""
+        return self._bytes("geometry")
+
+    @geometry.setter
+    def geometry(self, state: QByteArray) -> None:
+        self._store.setValue("geometry", state)
+
+    @property
+    def docks(self) -> QByteArray:
+        """How docks and toolbars stand, as Qt writes it; empty at first."""
+        return self._bytes("docks")
+
+    @docks.setter
+    def docks(self, state: QByteArray) -> None:
+        self._store.setValue("docks", state)
+
+    def _bytes(self, key: str) -> QByteArray:
+        stored = self._store.value(key)
+        return stored if isinstance(stored, QByteArray) else QByteArray()

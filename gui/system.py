@@ -1,0 +1,104 @@
+"""Checks, before Qt loads, that it can: a missing library or display would end the process without a clear word.
+
+Qt is not imported here.
+"""
+
+import ctypes
+import os
+import re
+import sys
+from collections.abc import Callable, Iterable, Mapping
+
+from graphreel.gui.errors import GuiError, MissingLibrary, NoDisplay
+
+DEBIAN_PACKAGES = {
+    "libEGL.so.1": "libegl1",
+    "libGL.so.1": "libgl1",
+    "libOpenGL.so.0": "libopengl0",
+    "libGLX.so.0": "libglx0",
+    "libdbus-1.so.3": "libdbus-1-3",
+    "libfontconfig.so.1": "libfontconfig1",
+    "libfreetype.so.6": "libfreetype6",
+    "libglib-2.0.so.0": "libglib2.0-0",
+    "libgthread-2.0.so.0": "libglib2.0-0",
+    "libxkbcommon.so.0": "libxkbcommon0",
+    "libxkbcommon-x11.so.0": "libxkbcommon-x11-0",
+    "libX11.so.6": "libx11-6",
+    "libX11-xcb.so.1": "libx11-xcb1",
+    "libSM.so.6": "libsm6",
+    "libICE.so.6": "libice6",
+    "libxcb.so.1": "libxcb1",
+    "libxcb-cursor.so.0": "libxcb-cursor0",
+    "libxcb-icccm.so.4": "libxcb-icccm4",
+    "libxcb-image.so.0": "libxcb-image0",
+    "libxcb-keysyms.so.1": "libxcb-keysyms1",
+    "libxcb-randr.so.0": "libxcb-randr0",
+    "libxcb-render.so.0": "libxcb-render0",
+    "libxcb-render-util.so.0": "libxcb-render-util0",
+    "libxcb-shape.so.0": "libxcb-shape0",
+    "libxcb-shm.so.0": "libxcb-shm0",
+    "libxcb-sync.so.1": "libxcb-sync1",
+    "libxcb-util.so.1": "libxcb-util1",
+    "libxcb-xfixes.so.0": "libxcb-xfixes0",
+    "libxcb-xkb.so.1": "libxcb-xkb1",
+    "libwayland-client.so.0": "libwayland-client0",
+    "libwayland-cursor.so.0": "libwayland-cursor0",
+    "libwayland-egl.so.1": "libwayland-egl1",
+}
+"""The Debian package that holds each library that Qt's wheels expect from the system."""
+
+# What the xcb platform plugin links; it loads late, and Qt aborts the process where one of these is missing.
+XCB_LIBRARIES = (
+    "libX11.so.6",
+    "libX11-xcb.so.1",
+    "libxkbcommon.so.0",
+    "libxkbcommon-x11.so.0",
+    "libxcb.so.1",
+    "libxcb-cursor.so.0",
+    "libxcb-icccm.so.4",
+    "libxcb-image.so.0",
+    "libxcb-keysyms.so.1",
+    "libxcb-randr.so.0",
+    "libxcb-render.so.0",
+    "libxcb-render-util.so.0",
+    "libxcb-shape.so.0",
+    "libxcb-shm.so.0",
+    "libxcb-sync.so.1",
+    "libxcb-xfixes.so.0",
+    "libxcb-xkb.so.1",
+)
+
+
+def check_display(environment: Mapping[str, str] = os.environ, platform: str = sys.platform) -> None:
+    """Raise NoDisplay or MissingLibrary where Qt would abort the process. Only Linux needs the check."""
+    if platform != "linux" or environment.get("QT_QPA_PLATFORM"):
+        return
+    if not environment.get("DISPLAY") and not environment.get("WAYLAND_DISPLAY"):
+        raise NoDisplay.found()
+    if environment.get("WAYLAND_DISPLAY"):
+        return
+    missing = [library for library in XCB_LIBRARIES if not loads(library)]
+    if missing:
+        raise missing_libraries(missing)
+
+
+def loads(library: str, load: Callable[[str], object] = ctypes.CDLL) -> bool:
+    """Whether the system's loader finds a shared library."""
+    try:
+        load(library)
+    except OSError:
+        return False
+    return True
+
+
+def missing_libraries(libraries: Iterable[str]) -> MissingLibrary:
+    """The error that names each library and, once each, the Debian packages that hold them."""
+    names = list(libraries)
+    packages = dict.fromkeys(DEBIAN_PACKAGES[name] for name in names if name in DEBIAN_PACKAGES)
+    return MissingLibrary.needing(names, list(packages))
+
+
+def explain_import(error: ImportError) -> GuiError | None:
+    """The error to show where importing Qt failed for want of a system library; None for any other reason."""
+    match = re.search(r"(lib[\w.+-]+\.so[\w.]*): cannot open shared object file", str(error))
+    return None if match is None else missing_libraries([match[1]])

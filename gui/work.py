@@ -1,0 +1,66 @@
+"""What the jobs do: plain functions that run off the GUI thread and know no Qt."""
+
+from collections.abc import Collection
+from pathlib import Path
+
+from graphreel.capture.sources import open_trace
+from graphreel.graph import Graph, Progress, ScopeId, node_keys
+from graphreel.gui.views import Shown
+from graphreel.layout import default_expansion, lay_out, visible
+from graphreel.render import Scene, build_scene, measure
+from graphreel.tracefile import Status, Trace, UnknownIteration
+
+
+def open_file(path: Path, progress: Progress) -> Trace:
+    """The trace in a file."""
+    return open_trace(path, progress)
+
+
+def first_shown(trace: Trace) -> int | None:
+    """The iteration to show first: the first that failed, for that is why one looks; else the first of all."""
+    failed = [iteration.index for iteration in trace.iterations if iteration.status is Status.FAILED]
+    every = [iteration.index for iteration in trace.iterations]
+    return next(iter([*failed, *every]), None)
+
+
+def load_iteration(trace: Trace, index: int, progress: Progress) -> Shown:
+    """One iteration with its graph and columns; raises UnknownIteration."""
+    progress.step(0, 3)
+    listed = {iteration.index: iteration for iteration in trace.iterations}
+    if index not in listed:
+        raise UnknownIteration.in_trace(index, trace.path, sorted(listed))
+    graph = trace.graph(index)
+    progress.step(1, 3)
+    columns = trace.columns(index)
+    progress.step(2, 3)
+    # Keys are kept beside the graph from here on; asked for on the GUI thread, a large graph would make it wait.
+    node_keys(graph)
+    return Shown(listed[index], graph, columns)
+
+
+def expanded_at_first(graph: Graph) -> set[str]:
+    """The paths of the scopes that stand open when a trace is new."""
+    return {graph.paths[scope] for scope in default_expansion(graph)}
+
+
+def scopes_at(graph: Graph, paths: Collection[str]) -> frozenset[ScopeId]:
+    """The scopes with these paths, as far as the graph has them."""
+    wanted = set(paths)
+    return frozenset(ScopeId(scope) for scope, path in enumerate(graph.paths) if scope and path in wanted)
+
+
+def draw(graph: Graph, expanded: frozenset[ScopeId], previous: Scene | None, progress: Progress) -> Scene:
+    """The picture of a graph, staying near to the previous picture."""
+    view = visible(graph, expanded)
+    progress.step(0, 0)
+    sizes = measure(view)
+    progress.step(0, 0)
+    placement = lay_out(view, sizes, previous=None if previous is None else previous.placement, progress=progress)
+    return build_scene(view, placement)
+
+
+def refresh(trace: Trace, progress: Progress) -> bool:
+    """Whether the file has more in it than before; raises FileNotFoundError where it is gone."""
+    progress.step(0, 0)
+    trace.path.stat()
+    return trace.refresh()
