@@ -121,7 +121,7 @@ def place(label: Label, kind: int, width: float) -> tuple[PlacedSpan, ...]:
             placed.append(PlacedSpan(x, baseline, across, span.style, span.text))
             x += across + SPAN_GAP
         top += 0.0 if kind == BoxKind.GROUP else _ROW_HEIGHT[row[0].style]
-    return tuple(span for span in placed if span.text)
+    return tuple(span for span in placed if span.width > 0)
 
 
 def _fit(row: Row, room: float) -> Row:

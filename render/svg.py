@@ -28,7 +28,7 @@ from graphreel.render.svg_style import style_sheet
 from graphreel.render.theme import LIGHT, MOST_TONES, Theme
 from graphreel.render.xml import escaped, number, numbers
 
-MARGIN = 16.0
+MARGIN = 20.0
 """Room around the picture, in pixels at 100 %."""
 
 

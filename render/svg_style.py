@@ -13,7 +13,11 @@ _FALLBACKS = 'Inter, system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Ne
 
 
 def style_sheet(theme: Theme, *, embed_font: bool = False) -> str:
-    """The `<style>` element. Everything is said below `.graphreel`, so that a page around the picture keeps its own."""
+    """The `<style>` element.
+
+    Everything is said below `.graphreel.light` or `.graphreel.dark`: a page around the picture keeps its own styles,
+    and may hold pictures in both themes.
+    """
     rules = [
         f'text{{font-family:"{FONT_FAMILY}",{_FALLBACKS};font-kerning:none;font-variant-ligatures:none}}',
         f".page{{fill:{theme.page}}}",
@@ -29,12 +33,13 @@ def style_sheet(theme: Theme, *, embed_font: bool = False) -> str:
         *(rule for mark in Mark for rule in _mark_rules(mark, theme)),
     ]
     fonts = [_font_face(weight) for weight in (400, 600)] if embed_font else []
-    return "\n".join(["<style>", *fonts, *(_below_root(rule) for rule in rules), "</style>"])
+    root = f".graphreel.{theme.name}"
+    return "\n".join(["<style>", *fonts, *(_below(root, rule) for rule in rules), "</style>"])
 
 
-def _below_root(rule: str) -> str:
+def _below(root: str, rule: str) -> str:
     selectors, _, body = rule.partition("{")
-    return ",".join(f".graphreel {selector}" for selector in selectors.split(",")) + "{" + body
+    return ",".join(f"{root} {selector}" for selector in selectors.split(",")) + "{" + body
 
 
 def _text_rules(name: str, size: float, weight: int, italic: bool) -> list[str]:

@@ -20,10 +20,10 @@ _SPACES = re.compile(r"\s+")
 
 def one_line(text: str) -> str:
     """The text as a box can show it: one line, control characters as U+FFFD, at most LONGEST characters."""
-    text = text[:LONGEST]
+    text = text[:LONGEST].strip()
     if text.isascii() and text.isprintable() and "  " not in text:
         return text
-    return _UNSHOWN.sub("\ufffd", _SPACES.sub(" ", text)).strip()
+    return _UNSHOWN.sub("\ufffd", _SPACES.sub(" ", text))
 
 
 def text_width(text: str, size: float, weight: int = 400) -> float:

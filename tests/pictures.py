@@ -83,31 +83,35 @@ def all_open(graph: Graph) -> frozenset[ScopeId]:
 def in_one_column(view: VisibleGraph, sizes: FloatColumn) -> Placement:
     """Every box below the one before, groups around what is in them, edges in bows along the right."""
     rects = np.zeros((len(view.kind), 4))
-    parents, kinds = view.parent.tolist(), view.kind.tolist()
-    y, open_groups = 0.0, list[int]()
-    for box, parent in enumerate([*parents, -1]):
-        while open_groups and open_groups[-1] != parent:
-            y = _close(open_groups.pop(), rects, parents, y)
-        if box == len(kinds):
-            break
-        width, height = sizes[box]
-        rects[box] = 16.0 * len(open_groups), y, width, height
-        if kinds[box] == BoxKind.GROUP:
-            open_groups.append(box)
-            y += 30.0
+    y, depth = 0.0, 0
+    # A group stands on the stack twice: to be opened, and (as ~box) to be closed.
+    stack = _inside(view, -1)
+    while stack:
+        box = stack.pop()
+        if box < 0:
+            y, depth = y + 16.0, depth - 1
+            _close(~box, rects, _inside(view, ~box), y)
+        elif view.kind[box] == BoxKind.GROUP:
+            rects[box] = 16.0 * depth, y, *sizes[box]
+            stack += [~box, *_inside(view, box)]
+            y, depth = y + 30.0, depth + 1
         else:
-            y += height + 24.0
+            rects[box] = 16.0 * depth, y, *sizes[box]
+            y += sizes[box, 1] + 24.0
     starts = np.arange(len(view.edge_source) + 1, dtype=np.int32) * 4
-    width = float(rects[:, 0].max() + rects[:, 2].max()) + 60.0
+    width = float(rects[:, 0].max(initial=0.0) + rects[:, 2].max(initial=0.0)) + 60.0
     return Placement(rects, starts, _bows(view, rects), (width, y))
 
 
-def _close(group: int, rects: FloatColumn, parents: list[int], y: float) -> float:
-    inside = [box for box, parent in enumerate(parents) if parent == group]
+def _inside(view: VisibleGraph, group: int) -> list[int]:
+    """The boxes directly in a group, the last first."""
+    return np.flatnonzero(view.parent == group)[::-1].tolist()
+
+
+def _close(group: int, rects: FloatColumn, inside: list[int], y: float) -> None:
     right = max((rects[box, 0] + rects[box, 2] for box in inside), default=0.0)
     rects[group, 2] = max(rects[group, 2], right + 16.0 - rects[group, 0])
-    rects[group, 3] = y - rects[group, 1]
-    return y + 16.0
+    rects[group, 3] = y - 8.0 - rects[group, 1]
 
 
 def _bows(view: VisibleGraph, rects: FloatColumn) -> FloatColumn:
