@@ -6,6 +6,9 @@ from itertools import accumulate
 
 from graphreel.layout.layers import Layers
 
+_SLACK, _SLACK_LEAST = 1.1, 40.0
+"""How much wider than its widest vertex a block may be: by a part of that, and by so much."""
+
 
 @dataclass(frozen=True, slots=True)
 class Side:

@@ -170,8 +170,7 @@ def _box_order(graph: Graph, tree: ScopeTree, boxes: _Boxes) -> IntColumn:
     """Execution order; at the same node an outer box before an inner one, and an input before what takes it."""
     depth = tree.depth[boxes.holder]
     last = boxes.kind == BoxKind.OUTPUT
-    order: IntColumn = np.lexsort((boxes.ref, boxes.kind != BoxKind.INPUT, depth, boxes.first, last)).astype(np.int32)
-    return order
+    return np.lexsort((boxes.ref, boxes.kind != BoxKind.INPUT, depth, boxes.first, last)).astype(np.int32)
 
 
 class _Numbers:

@@ -12,9 +12,10 @@ _LEAST_WIDTH = 1600.0
 def wrap(problem: Problem, flow: Flow, ranks: list[int], options: LayoutOptions) -> tuple[list[int], bool]:
     """The rows after breaking those that are wider than a screen and wider than a picture of good proportions.
 
-    Parts without a way between them but through the group's border are set side by side until the line is full, then
-    below; single boxes come last. Within a part, boxes that feed nothing move down from a row that is too full, and
-    those that nothing feeds move up. Also tells whether any row had to be broken. Gives: every edge of the flow goes to a higher row; rows are 1, 2, 3, … without gaps.
+    Also tells whether any row had to be broken. Parts without a way between them but through the group's border are
+    set side by side until the line is full, then below; single boxes come last. Within a part, boxes that feed nothing
+    move down from a row that is too full, and those that nothing feeds move up. Gives: every edge of the flow goes to
+    a higher row; rows are 1, 2, 3, … without gaps.
     """
     widths = [width + options.node_gap for width, _ in problem.sizes]
     area = sum((w + options.node_gap) * (h + options.rank_gap) for w, h in problem.sizes)
