@@ -11,7 +11,7 @@ from graphreel.layout.types import FloatColumn
 _Rows: TypeAlias = npt.NDArray[np.int64]
 
 _SMALLEST_CELL = 64.0
-_MOST_ENTRIES = 2_000_000
+_MOST_ENTRIES = 400_000
 
 
 def overlapping(one: FloatColumn, other: FloatColumn) -> tuple[_Rows, _Rows]:

@@ -15,10 +15,6 @@ from graphreel.layout.types import LayoutOptions
 _LOOP_ROOM = 16.0
 WIDEST_BAND = 480.0
 """Edges beside each other are together at most this wide; many come closer to each other."""
-WIDEST_BAND = 480.0
-"""Edges beside each other are together at most this wide; many come closer to each other."""
-_SLACK, _SLACK_LEAST = 1.1, 40.0
-"""How much wider than its widest vertex a block may be: by a part of that, and by so much."""
 
 
 def widths(layers: Layers) -> list[float]:

@@ -162,8 +162,10 @@ def _inputs(graph: Graph, tree: ScopeTree, entering: _Crossings) -> tuple[IntCol
 
 def _given_back_untouched(graph: Graph) -> IntColumn:
     """Outputs of the graph that are inputs of the graph."""
-    outputs = graph.outputs
-    return outputs[(graph.values.producer[outputs] == NONE) & (graph.values.kind[outputs] == ValueKind.INPUT)]
+    values = graph.values
+    entering = (values.producer == NONE) & (values.kind == ValueKind.INPUT)
+    found: IntColumn = graph.outputs[entering[graph.outputs]]
+    return found
 
 
 def _box_order(graph: Graph, tree: ScopeTree, boxes: _Boxes) -> IntColumn:
