@@ -35,7 +35,7 @@ def op_class(op: str) -> BoxClass:
     runs next. An operation of the backward phase belongs with its forward one.
     """
     short = short_op(op)
-    bare = _GRADIENT.sub(r"\1", short.lower()).replace("_", "")
+    bare = _GRADIENT.sub(r"\1", short.lower()).replace("_", "").removeprefix("foreach")
     found = next((row.found for row in OP_WORDS if bare in row.whole or any(p in bare for p in row.parts)), None)
     if _IN_PLACE.fullmatch(short) and found not in (BoxClass.RANDOM, BoxClass.CONTROL):
         return BoxClass.UPDATE

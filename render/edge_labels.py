@@ -14,7 +14,8 @@ from graphreel.render.text import text_width
 
 HEIGHT, PADDING, MARGIN = 15.0, 5.0, 2.0
 _CELL = 128.0
-_SPOTS = (0.5, 0.35, 0.65, 0.2, 0.8)
+# The first leaves the arrow head of a short edge in sight.
+_SPOTS = (0.42, 0.55, 0.3, 0.7, 0.2, 0.8)
 
 _Rect: TypeAlias = tuple[float, float, float, float]
 

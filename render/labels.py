@@ -187,7 +187,8 @@ class _NodeLabels:
 def _node_label(op: str, given: str, outputs: int, weights: tuple[tuple[str, str], ...]) -> Label:
     rows: list[Row] = [(Span(one_line(short_op(op)) or "?", TITLE),)]
     if given or outputs > 1:
-        more = f"{given or 'tensor'} +{outputs - 1} more" if outputs > 1 else given
+        others = "output" if outputs == 2 else "outputs"
+        more = f"{given or 'tensor'} +{outputs - 1} {others}" if outputs > 1 else given
         rows.append((Span(more, DETAIL),))
     for name, kind in weights:
         rows.append((Span(one_line(name), NAME), Span(kind, DETAIL)) if kind else (Span(one_line(name), DETAIL),))

@@ -1,8 +1,9 @@
 """The words by which operations are known, class by class: a table, no code.
 
 Words are compared with an op's short name in lower case without underscores and without what marks it as a gradient
-(`native_layer_norm_backward` is `nativelayernorm`, `ReduceMean` is `reducemean`), so that one word serves every
-framework. Rows are tried from the top; the first that fits decides.
+(`native_layer_norm_backward` is `nativelayernorm`, `ReduceMean` is `reducemean`) or as one for many tensors
+(`_foreach_norm` is `norm`), so that one word serves every framework. Rows are tried from the top; the first that
+fits decides.
 """
 
 from typing import NamedTuple
@@ -35,7 +36,7 @@ OP_WORDS = (
     ),
     OpWords(
         BoxClass.UPDATE,
-        parts=("fusedadam", "fusedsgd", "fusedadagrad", "foreach", "assign", "resourceapply", "scatterupdate"),
+        parts=("fusedadam", "fusedsgd", "fusedadagrad", "assign", "resourceapply", "scatterupdate"),
     ),
     OpWords(
         BoxClass.REDUCTION,
