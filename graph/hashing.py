@@ -12,7 +12,7 @@ from graphreel.graph.columns import AttributeColumns
 from graphreel.graph.flow import input_origins
 from graphreel.graph.model import Graph
 from graphreel.graph.nesting import common_scopes, scope_depths
-from graphreel.graph.types import NONE, ROOT, HashColumn, IntColumn
+from graphreel.graph.types import NONE, ROOT, HashColumn, IntColumn, ValueKind
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 
@@ -96,7 +96,9 @@ def _node_hashes(graph: Graph, texts: HashColumn) -> HashColumn:
     found = _mix(found, _attribute_hashes(graph.node_attributes, texts, graph.node_count))
     shapes = np.append(_shape_hashes(graph, texts), np.uint64(1))
     values = graph.values
-    types = _mix(texts[values.dtype], shapes[values.shape], values.kind.astype(np.uint64), texts[values.device])
+    # The first of equal blocks takes the graph's input where the others take what the block before gives.
+    kind = np.where(values.kind == ValueKind.INPUT, ValueKind.ACTIVATION, values.kind).astype(np.uint64)
+    types = _mix(texts[values.dtype], shapes[values.shape], kind, texts[values.device])
     owner, position = _input_places(graph)
     access = graph.inputs.access.astype(np.uint64)
     np.add.at(found, owner, _mix(types[graph.inputs.value], position, access, texts[graph.inputs.name]))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from graphreel.capture.errors import BrokenFile
 from graphreel.capture.onnx.functions import LARGEST_EXPANSION, Functions
+from graphreel.capture.onnx.texts import has_texts_only, mend_texts
 from graphreel.capture.onnx.wire import BrokenWire, without_weights
 from graphreel.graph import MissingExtra
 
@@ -28,12 +29,15 @@ def load_model(path: Path) -> "ModelProto":
     except ImportError as error:
         raise MissingExtra.named("onnx", "onnx") from error
     try:
-        model = ModelProto.FromString(_bytes_without_weights(path))
+        kept = _bytes_without_weights(path)
+        model = ModelProto.FromString(kept)
     except BrokenWire as error:
         raise BrokenFile.of_kind(path, KIND, str(error), "save or download it again") from error
     except DecodeError as error:
         reason = str(error).rpartition(": ")[2].lower() or "its parts are nested wrongly"
         raise BrokenFile.of_kind(path, KIND, f"protobuf says {reason!r}", "save or download it again") from error
+    if not has_texts_only(kept):
+        mend_texts(model)
     if not model.HasField("graph"):
         raise BrokenFile.of_kind(path, KIND, "it holds no graph", "save or download it again")
     return _with_types(model)

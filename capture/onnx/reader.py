@@ -121,7 +121,10 @@ class _Reader:
     def _place(self, node: "NodeProto") -> tuple[tuple[naming.ScopePart, ...], str]:
         """The scopes of a node, and what it is called within them."""
         prefix, short = naming.name_prefix(node.name)
-        told = {entry.key: entry.value for entry in node.metadata_props}
+        entries = node.metadata_props
+        if not entries:
+            return naming.parts_of_name(prefix, self.module_names), short or node.op_type
+        told = {entry.key: entry.value for entry in entries}
         if naming.NAME_SCOPES in told:
             parts = naming.parts_of_hierarchy(told[naming.NAME_SCOPES], told.get(naming.CLASS_HIERARCHY, ""))
         elif naming.NAMESPACE in told:

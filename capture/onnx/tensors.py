@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +17,7 @@ SHOWN_ITEMS = 64
 SHOWN_TEXT = 2_000
 
 
+@cache
 def dtype_name(number: int) -> str:
     """The element type as NumPy and PyTorch spell it: `float32`, `bfloat16`, `string`."""
     from onnx import TensorProto
