@@ -130,8 +130,12 @@ class Actions:
         made.setStatusTip(shown)
         made.setToolTip(f"{shown} ({key_text(declared)})" if declared.keys else shown)
         made.setCheckable(bool(declared.checked))
-        # A lambda, since `triggered` would hand on whether the action is checked.
-        made.triggered.connect(lambda *_: (method(), self.refresh()))
+
+        def run(checked: bool = False) -> None:
+            method()
+            self.refresh()
+
+        made.triggered.connect(run)
         self._window.addAction(made)
         return made
 

@@ -11,7 +11,6 @@ from PySide6.QtWidgets import (
     QMenu,
     QProgressBar,
     QToolBar,
-    QToolButton,
     QWidget,
 )
 
@@ -19,6 +18,7 @@ from graphreel.gui.actions import MENUS, Actions
 from graphreel.gui.icons import icon
 from graphreel.gui.jobs import Jobs
 from graphreel.gui.style import disabled
+from graphreel.gui.widgets import named, tool_button
 from graphreel.render import Theme
 
 TOOLS = (
@@ -57,7 +57,7 @@ def fill_menus(window: QMainWindow, actions: Actions, extra: dict[str, Sequence[
 
 def fill_toolbar(window: QMainWindow, actions: Actions) -> QToolBar:
     """Make the toolbar."""
-    bar = QToolBar("Tools", window, objectName="tools", movable=False)
+    bar = named(QToolBar("Tools", window, movable=False), "tools")
     bar.setIconSize(QSize(20, 20))
     bar.setContextMenuPolicy(Qt.ContextMenuPolicy.PreventContextMenu)
     for name in TOOLS:
@@ -79,8 +79,8 @@ def set_icons(actions: Actions, theme: Theme) -> None:
 
 def add_dock(window: QMainWindow, area: Qt.DockWidgetArea, name: str, title: str, widget: QWidget) -> QDockWidget:
     """Put a panel into a dock of its own."""
-    dock = QDockWidget(title, window, objectName=name)
-    dock.setTitleBarWidget(QLabel(title.upper(), objectName="docktitle"))
+    dock = named(QDockWidget(title, window), name)
+    dock.setTitleBarWidget(named(QLabel(title.upper()), "docktitle"))
     dock.setFeatures(QDockWidget.DockWidgetFeature.DockWidgetClosable)
     dock.setWidget(widget)
     window.addDockWidget(area, dock)
@@ -95,7 +95,7 @@ class JobStatus(QWidget):
         self._jobs = jobs
         self.title, self.bar = QLabel(), QProgressBar(textVisible=False)
         self.bar.setFixedWidth(140)
-        self.cancel = QToolButton(text="Cancel", toolTip="Stop this (Esc)")
+        self.cancel = tool_button("Stop this (Esc)", "Cancel")
         # Without an argument: `clicked` would hand on that the button is not checked.
         self.cancel.clicked.connect(lambda *_: jobs.cancel())
         row = QHBoxLayout(self)

@@ -45,7 +45,7 @@ class Window(QMainWindow):
     Attributes:
         session: What is open.
         actions_: Every action, by name.
-        canvas, strip, outline, inspector, source, find, palette, message, welcome: The widgets.
+        canvas, strip, outline, inspector, source, find_bar, palette_, message, welcome: The widgets.
     """
 
     def __init__(self, settings: Settings, theme: Theme) -> None:
@@ -77,7 +77,7 @@ class Window(QMainWindow):
         self.outline.header().setSectionResizeMode(0, self.outline.header().ResizeMode.Stretch)
         self.outline.header().setSectionResizeMode(1, self.outline.header().ResizeMode.ResizeToContents)
         self.welcome, self.message = WelcomePage(theme), MessageBar(theme)
-        self.find = FindBar(theme, self.canvas)
+        self.find_bar = FindBar(theme, self.canvas)
         self.pages = QStackedWidget()
         self.pages.addWidget(self.welcome)
         self.pages.addWidget(self.canvas)
@@ -131,7 +131,7 @@ class Window(QMainWindow):
             OutlinePresenter(session, self.outline, self.model),
             InspectorPresenter(session, self.inspector),
             SourcePresenter(session, self.source),
-            FindPresenter(session, self.find),
+            FindPresenter(session, self.find_bar),
             CanvasPresenter(session, self.canvas),
             Follower(session, self),
             WindowPresenter(session, self),
@@ -145,7 +145,7 @@ class Window(QMainWindow):
         assert isinstance(application, QApplication)
         dress(application, theme)
         frame.set_icons(self.actions_, theme)
-        for widget in (self.canvas, self.strip, self.inspector, self.source, self.find, self.message, self.welcome):
+        for widget in (self.canvas, self.strip, self.inspector, self.source, self.find_bar, self.message, self.welcome):
             widget.set_theme(theme)
 
     def open(self, path: Path) -> None:
@@ -154,7 +154,7 @@ class Window(QMainWindow):
 
     def place_find(self) -> None:
         """Keep the find bar at the canvas' upper right corner."""
-        self.find.move(self.canvas.width() - self.find.width() - 14, 14)
+        self.find_bar.move(self.canvas.width() - self.find_bar.width() - 14, 14)
 
     def _restore(self) -> None:
         self.restoreGeometry(self.settings.geometry)

@@ -41,17 +41,17 @@ class WindowCommands(QObject):
     def find(self) -> None:
         """Open the find bar."""
         self.window.place_find()
-        self.window.find.enter()
+        self.window.find_bar.enter()
 
     @action("select.next-hit", text="Next hit", keys="F3", menu="Select", when="has_graph")
     def next_hit(self) -> None:
         """Go to the next of what was found."""
-        self.window.find.walk(1)
+        self.window.find_bar.walk(1)
 
     @action("select.previous-hit", text="Previous hit", keys="Shift+F3", menu="Select", when="has_graph")
     def previous_hit(self) -> None:
         """Go to the previous of what was found."""
-        self.window.find.walk(-1)
+        self.window.find_bar.walk(-1)
 
     @action(
         "select.nothing",
@@ -66,8 +66,8 @@ class WindowCommands(QObject):
         window = self.window
         if window.job_status.isVisible():
             window.jobs.cancel()
-        elif window.find.isVisible():
-            window.find.leave()
+        elif window.find_bar.isVisible():
+            window.find_bar.leave()
         else:
             window.session.select(Selection())
 

@@ -1,5 +1,6 @@
 """Keeps what is the window's own in step with the session: pages, docks, title, status bar, messages, recent files."""
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from graphreel.analysis import Cursor
@@ -41,7 +42,7 @@ class WindowPresenter(Presenter):
 
     def trace_closed(self) -> None:
         self.window.message.clear()
-        self.window.find.hide()
+        self.window.find_bar.hide()
         self._arrange(opened=False)
 
     def iteration_shown(self, shown: Shown) -> None:
@@ -72,7 +73,7 @@ class WindowPresenter(Presenter):
         window.recent_menu.clear()
         window.recent_menu.setEnabled(bool(recent))
         for path in recent:
-            window.recent_menu.addAction(str(path), lambda path=path: window.open(path))
+            window.recent_menu.addAction(str(path), partial(window.open, path))
         (window.canvas if opened else window.welcome.open_button).setFocus()
         self._say_place()
 

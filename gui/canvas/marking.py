@@ -15,7 +15,7 @@ from graphreel.render.shapes import (
     mark_rect,
 )
 
-_TINTS = {Mark.FOUND: 26, Mark.SELECTED: 0, Mark.FAILED: 40, Mark.CURSOR: 0}
+_TINTS = {Mark.FOUND: 26, Mark.SELECTED: 0, Mark.FAILED: 26, Mark.CURSOR: 0}
 """How strongly a marked box is tinted where the picture is too small for the outline to tell much, of 255."""
 
 

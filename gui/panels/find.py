@@ -2,13 +2,14 @@
 
 from typing import Any
 
-from PySide6.QtCore import QAbstractListModel, QModelIndex, QObject, QPersistentModelIndex, QSize, Qt, QTimer, Signal
+from PySide6.QtCore import QAbstractListModel, QModelIndex, QObject, QPersistentModelIndex, Qt, QTimer, Signal
 from PySide6.QtGui import QKeyEvent
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QLineEdit, QListView, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QLineEdit, QListView, QVBoxLayout, QWidget
 
 from graphreel.analysis import Hits
 from graphreel.graph import Graph
 from graphreel.gui.icons import icon
+from graphreel.gui.widgets import tool_button
 from graphreel.render import Theme
 
 _PAUSE_MS = 150
@@ -61,13 +62,15 @@ class FindBar(QFrame):
     def __init__(self, theme: Theme, parent: QWidget) -> None:
         super().__init__(parent)
         self.setObjectName("find")
+        self._over = parent
         self.setFixedWidth(440)
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         self.field = QLineEdit(placeholderText="Find by op, name, scope, shape:8,16, attr:…, train.py:41")
         self.field.setAccessibleName("Find operations")
         self.field.installEventFilter(self)
         self.count = QLabel()
-        self.back, self.on, self.end = QToolButton(), QToolButton(), QToolButton()
+        self.back, self.on = tool_button("Previous hit (Shift+Enter)"), tool_button("Next hit (Enter)")
+        self.end = tool_button("Close (Esc)")
         self.model = HitsModel(self)
         self.rows = QListView(uniformItemSizes=True)
         self.rows.setModel(self.model)
@@ -87,11 +90,9 @@ class FindBar(QFrame):
         row.setSpacing(4)
         row.addWidget(self.field, 1)
         row.addWidget(self.count)
-        for button, tip, step in ((self.back, "Previous hit (Shift+Enter)", -1), (self.on, "Next hit (Enter)", 1)):
-            button.setToolTip(tip)
+        for button, step in ((self.back, -1), (self.on, 1)):
             button.clicked.connect(lambda _=False, step=step: self.walk(step))
             row.addWidget(button)
-        self.end.setToolTip("Close (Esc)")
         self.end.clicked.connect(self.leave)
         row.addWidget(self.end)
         whole = QVBoxLayout(self)
@@ -103,7 +104,6 @@ class FindBar(QFrame):
         """Draw in other colours."""
         for button, name in ((self.back, "up"), (self.on, "down"), (self.end, "close")):
             button.setIcon(icon(name, theme.text))
-            button.setIconSize(QSize(16, 16))
 
     def enter(self) -> None:
         """Show the bar and let one type."""
@@ -118,8 +118,7 @@ class FindBar(QFrame):
         self.hide()
         self.field.clear()
         self.asked.emit("")
-        if self.parentWidget() is not None:
-            self.parentWidget().setFocus()
+        self._over.setFocus()
 
     def show_hits(self, graph: Graph | None, hits: Hits | None) -> None:
         """Show what was found; None while there is no search."""

@@ -2,21 +2,22 @@
 
 import traceback
 
-from PySide6.QtCore import QSize, Qt
+from PySide6.QtCore import Qt
 from PySide6.QtWidgets import (
     QFrame,
     QHBoxLayout,
     QLabel,
     QPlainTextEdit,
     QSizePolicy,
-    QToolButton,
     QVBoxLayout,
     QWidget,
 )
 
 from graphreel.graph import GraphreelError
 from graphreel.gui.icons import icon, pixmap
+from graphreel.gui.widgets import named, tool_button
 from graphreel.render import Theme
+from graphreel.tracefile import TraceError
 
 
 class MessageBar(QFrame):
@@ -30,10 +31,10 @@ class MessageBar(QFrame):
         self.line = QLabel(wordWrap=True, textInteractionFlags=Qt.TextInteractionFlag.TextSelectableByMouse)
         self.line.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
         self.line.setTextFormat(Qt.TextFormat.PlainText)
-        self.more = QToolButton(text="Details", checkable=True)
-        self.dismiss = QToolButton(toolTip="Dismiss", iconSize=QSize(16, 16))
-        self.dismiss.setAccessibleName("Dismiss")
-        self.details = QPlainTextEdit(objectName="details", readOnly=True)
+        self.more = tool_button("Show all that is known of this", "Details")
+        self.more.setCheckable(True)
+        self.dismiss = tool_button("Dismiss")
+        self.details = named(QPlainTextEdit(readOnly=True), "details")
         self.details.setFixedHeight(160)
         self.more.toggled.connect(self.details.setVisible)
         self.dismiss.clicked.connect(self.clear)
@@ -67,7 +68,7 @@ class MessageBar(QFrame):
     def say_error(self, error: Exception) -> None:
         """Show an exception in its own words; one that is not ours is worded as the bug it is."""
         trace = "".join(traceback.format_exception(error))
-        if isinstance(error, (GraphreelError, OSError)):
+        if isinstance(error, (GraphreelError, TraceError, OSError)):
             self.say(str(error), level="error", details=trace if error.__cause__ else "")
         else:
             line = f"bug in Graphreel, please report: {type(error).__name__}: {error}"

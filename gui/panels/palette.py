@@ -16,6 +16,7 @@ from PySide6.QtWidgets import (
 )
 
 from graphreel.gui.actions import MENUS, Actions, Declaration, key_text
+from graphreel.gui.widgets import named
 
 _NAME = Qt.ItemDataRole.UserRole
 
@@ -33,7 +34,7 @@ class CommandPalette(QFrame):
         super().__init__(parent)
         self.setObjectName("palette")
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
-        self._actions = actions
+        self._actions, self._window = actions, parent
         self.field = QLineEdit(placeholderText="Type what you want to do")
         self.field.setAccessibleName("Command")
         self.rows = QListWidget()
@@ -52,7 +53,7 @@ class CommandPalette(QFrame):
         self._actions.refresh()
         self.field.clear()
         self._fill("")
-        window = self.parentWidget()
+        window = self._window
         width = min(560, window.width() - 40)
         self.setGeometry((window.width() - width) // 2, 56, width, min(420, window.height() - 90))
         self.show()
@@ -85,7 +86,7 @@ class CommandPalette(QFrame):
         match event.key():
             case Qt.Key.Key_Escape:
                 self.hide()
-                self.parentWidget().setFocus()
+                self._window.setFocus()
             case Qt.Key.Key_Down:
                 self.rows.setCurrentRow(min(row + 1, self.rows.count() - 1))
             case Qt.Key.Key_Up:
@@ -112,14 +113,15 @@ class ShortcutSheet(QDialog):
         for menu in (*MENUS, ""):
             with_keys = [declared for declared in actions if declared.menu == menu and declared.keys]
             if with_keys:
-                grid.addWidget(QLabel((menu or "Elsewhere").upper(), objectName="heading"), row, 0, 1, 2)
+                grid.addWidget(named(QLabel((menu or "Elsewhere").upper()), "heading"), row, 0, 1, 2)
                 grid.setRowMinimumHeight(row, 30)
                 row += 1
             for declared in with_keys:
                 grid.addWidget(QLabel(declared.text.rstrip("…")), row, 0)
                 grid.addWidget(QLabel(key_text(declared)), row, 1)
                 row += 1
-        area = QScrollArea(frameShape=QFrame.Shape.NoFrame, widgetResizable=True)
+        area = QScrollArea(widgetResizable=True)
+        area.setFrameShape(QFrame.Shape.NoFrame)
         area.setWidget(inside)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)

@@ -20,6 +20,7 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QComboBox, QLabel, QPlainTextEdit, QTextEdit, QVBoxLayout, QWidget
 
 from graphreel.graph import Source
+from graphreel.gui.widgets import named
 from graphreel.render import Theme
 
 _WORDS = re.compile(
@@ -36,11 +37,11 @@ class SourcePanel(QWidget):
         self._stack: Sequence[Source] = ()
         self._text_of: Callable[[str], str | None] = lambda file: None
         self._file = ""
-        self.callers = QComboBox(objectName="callers")
+        self.callers = named(QComboBox(), "callers")
         self.callers.setAccessibleName("Calling lines, innermost first")
         self.callers.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self.callers.activated.connect(self._show_row)
-        self.placeholder = QLabel(objectName="placeholder", alignment=Qt.AlignmentFlag.AlignCenter, wordWrap=True)
+        self.placeholder = named(QLabel(alignment=Qt.AlignmentFlag.AlignCenter, wordWrap=True), "placeholder")
         self.code = CodeView(theme)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -122,13 +123,13 @@ class CodeView(QPlainTextEdit):
 
     def _highlight(self) -> None:
         chosen = QTextEdit.ExtraSelection()
-        chosen.cursor = QTextCursor(self.document().findBlockByNumber(max(0, self.line - 1)))  # type: ignore[attr-defined] # absent from Qt's stubs
+        chosen.cursor = QTextCursor(self.document().findBlockByNumber(max(0, self.line - 1)))
         background = QColor(self.theme.accent)
         background.setAlpha(46)
         format_ = QTextCharFormat()
         format_.setBackground(background)
         format_.setProperty(QTextFormat.Property.FullWidthSelection, True)
-        chosen.format = format_  # type: ignore[attr-defined] # absent from Qt's stubs
+        chosen.format = format_
         self.setExtraSelections([chosen])
 
     def margin_width(self) -> int:

@@ -16,6 +16,7 @@ from PySide6.QtWidgets import (
 )
 
 from graphreel.gui.icons import app_pixmap, icon
+from graphreel.gui.widgets import named
 from graphreel.render import Theme
 
 _PATH = Qt.ItemDataRole.UserRole
@@ -40,14 +41,14 @@ class WelcomePage(QWidget):
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         self.sign = QLabel()
         self.sign.setPixmap(app_pixmap(72))
-        self.open_button = QPushButton("Open a file…", objectName="primary")
+        self.open_button = named(QPushButton("Open a file…"), "primary")
         self.open_button.clicked.connect(self.open_asked)
         self.demo_button = QPushButton("Record the demo")
         self.demo_button.clicked.connect(self.demo_asked)
         self.progress = QProgressBar(textVisible=False, maximum=0)
         self.progress.hide()
-        self.note = QLabel(objectName="lead", wordWrap=True)
-        self.recent_title = QLabel("RECENT FILES", objectName="heading")
+        self.note = named(QLabel(wordWrap=True), "lead")
+        self.recent_title = named(QLabel("RECENT FILES"), "heading")
         self.recent = QListWidget()
         self.recent.setAccessibleName("Recent files")
         self.recent.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
@@ -61,9 +62,9 @@ class WelcomePage(QWidget):
         lead = QLabel(
             "The debugger for computation graphs. Open a recording (.reel) or a model (.onnx), drop a file here, "
             "or record the demo, a small transformer that trains.",
-            objectName="lead",
             wordWrap=True,
         )
+        lead.setObjectName("lead")
         buttons = QHBoxLayout()
         buttons.setSpacing(10)
         buttons.addWidget(self.open_button)
@@ -73,11 +74,12 @@ class WelcomePage(QWidget):
         column.setFixedWidth(560)
         inside = QVBoxLayout(column)
         inside.setSpacing(14)
-        for widget in (self.sign, QLabel("Graphreel", objectName="hero"), lead):
+        for widget in (self.sign, named(QLabel("Graphreel"), "hero"), lead):
             inside.addWidget(widget)
         inside.addSpacing(6)
         inside.addLayout(buttons)
-        for widget in (self.progress, self.note, self.recent_title, self.recent):
+        below: tuple[QWidget, ...] = (self.progress, self.note, self.recent_title, self.recent)
+        for widget in below:
             inside.addWidget(widget)
         across = QHBoxLayout()
         across.addStretch(1)
