@@ -1,27 +1,39 @@
 """Turns what was noted down of a pass into an iteration of the graph model, on the writer's thread."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 
 from graphreel.capture.options import Level
-from graphreel.capture.torch.arguments import (
-    attributes_of,
-    hidden_arguments,
-    input_names,
-    is_training,
-    tensor_arguments,
-)
+from graphreel.capture.torch.arguments import Signature, Signatures
 from graphreel.capture.torch.log import NO_ALIAS, NO_NODE, NO_TENSOR, Event, PassLog
 from graphreel.capture.torch.places import Places
 from graphreel.capture.torch.preparation import kept_events
 from graphreel.capture.torch.stacks import Line
 from graphreel.capture.torch.storages import Values
-from graphreel.graph import NONE, Graph, GraphBuilder
+from graphreel.graph import NONE, Graph, GraphBuilder, NodeId
 from graphreel.tracefile.model import IterationRecord, RecordedError
+
+IntArray: TypeAlias = npt.NDArray[np.int64]
 
 _REMEMBERED = 4
 """How many different passes are kept to compare with: training and evaluation often take turns."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Made:
+    """A pass that became a graph: the event of each node, and where the numbers kept apart belong.
+
+    `places` has, by argument name, rows of the graph and the indices of their floats in `PassLog.floats`.
+    """
+
+    log: PassLog
+    graph: Graph
+    kept: IntArray
+    places: Mapping[str, tuple[IntArray, IntArray]]
 
 
 class Converter:
@@ -33,35 +45,35 @@ class Converter:
     def __init__(self, lines: Sequence[tuple[Line, ...]], level: Level) -> None:
         self._lines = lines
         self._level = level
-        self._recent: list[tuple[PassLog, Graph, list[int]]] = []
+        self._signatures = Signatures()
+        self._recent: list[_Made] = []
 
     def __call__(self, log: PassLog) -> IterationRecord:
         """The iteration of a pass."""
-        graph, kept = self._graph(log)
-        begin = log.starts[kept[0]] if log.first and kept else log.begin_ns
+        made = self._made(log)
+        kept = made.kept
+        starts, ends = (np.fromiter(column, np.int64, len(column))[kept] for column in (log.starts, log.ends))
+        begin = int(starts[0]) if log.first and len(kept) else log.begin_ns
         columns = {}
         if self._level is Level.TIMING:
-            starts = np.array([log.starts[event] for event in kept], dtype=np.int64)
-            ends = np.array([log.ends[event] for event in kept], dtype=np.int64)
             columns = {"start_ns": starts - begin, "duration_ns": ends - starts}
-        columns |= _argument_columns(log, kept)
         return IterationRecord(
-            graph=graph,
+            graph=made.graph,
             status=log.status,
             started_ns=log.started_ns + begin - log.begin_ns,
             duration_ns=max(log.end_ns - begin, 0),
-            columns=columns,
+            columns=columns | _argument_columns(log, made),
             scalars=self._scalars(log),
             error=_recorded_error(log, kept),
         )
 
-    def _graph(self, log: PassLog) -> tuple[Graph, list[int]]:
-        for at, (other, graph, kept) in enumerate(self._recent):
-            if _equal(log, other):
+    def _made(self, log: PassLog) -> _Made:
+        for at, made in enumerate(self._recent):
+            if _equal(log, made.log):
                 self._recent.insert(0, self._recent.pop(at))
-                return graph, kept
-        made = GraphOfPass(log, self._lines).build()
-        self._recent = [(log, *made), *self._recent[: _REMEMBERED - 1]]
+                return made
+        made = GraphOfPass(log, self._lines, self._signatures).build()
+        self._recent = [made, *self._recent[: _REMEMBERED - 1]]
         return made
 
     def _scalars(self, log: PassLog) -> dict[str, float]:
@@ -78,7 +90,7 @@ class Converter:
     def _is_view_of_loss(self, log: PassLog, tensor: int) -> bool:
         """Whether a tensor is `loss.detach()`, which programs read as well."""
         return any(
-            tensor in event[4] and event[0].name == "aten.detach.default" and event[1] == (log.loss,)
+            tensor in event[10] and event[0].name == "aten.detach.default" and event[1] == (log.loss,)
             for event in reversed(log.events)
         )
 
@@ -96,48 +108,61 @@ def _equal(log: PassLog, other: PassLog) -> bool:
     )
 
 
-def _recorded_error(log: PassLog, kept: Sequence[int]) -> RecordedError | None:
+def _recorded_error(log: PassLog, kept: IntArray) -> RecordedError | None:
     failure = log.failure
     if failure is None:
         return None
-    node = kept.index(failure.event) if failure.event in kept else None
+    rows = np.flatnonzero(kept == failure.event)
+    node = NodeId(int(rows[0])) if len(rows) else None
     return RecordedError(failure.type, failure.message, failure.traceback, node)
 
 
-def _argument_columns(log: PassLog, kept: Sequence[int]) -> dict[str, np.ndarray]:
+def _argument_columns(log: PassLog, made: _Made) -> dict[str, np.ndarray[Any, Any]]:
     """The floats of the optimizer's operations, which change from step to step: `argument.value`, `argument.lr`, …."""
-    columns: dict[str, np.ndarray] = {}
-    floats = iter(log.floats)
-    rows = {event: row for row, event in enumerate(kept)}
-    for index, raw in enumerate(log.events):
-        if not raw[7]:
-            continue
-        for name in hidden_arguments(Event(*raw)):
-            number = next(floats, np.nan)
-            if index in rows:
-                column = columns.setdefault(f"argument.{name}", np.full(len(kept), np.nan))
-                column[rows[index]] = number
+    floats = np.array(log.floats, dtype=np.float64)
+    columns: dict[str, np.ndarray[Any, Any]] = {}
+    for name, (rows, indices) in made.places.items():
+        column = columns[f"argument.{name}"] = np.full(len(made.kept), np.nan)
+        column[rows] = floats[indices]
     return columns
 
 
 class GraphOfPass:
     """Builds the graph of one pass."""
 
-    def __init__(self, log: PassLog, lines: Sequence[tuple[Line, ...]]) -> None:
-        self._log, self._lines = log, lines
+    def __init__(self, log: PassLog, lines: Sequence[tuple[Line, ...]], signatures: Signatures) -> None:
+        self._log, self._lines, self._signatures = log, lines, signatures
         self._builder = GraphBuilder({"framework": "torch"})
         self._sources: dict[int, int] = {}
         self._values = Values(self._builder, log)
         self._places = Places(self._builder, log, self._source)
         self._node_of: dict[int, int] = {}
         self._made_by: dict[int, int] = {}
+        self._floats: dict[str, list[tuple[int, int]]] = {}
 
-    def build(self) -> tuple[Graph, list[int]]:
-        """The graph, and the event of each of its nodes."""
+    def build(self) -> _Made:
+        """The graph, and what later passes that are equal need."""
         kept = kept_events(self._log)
         for index in kept:
-            self._add(index, Event(*self._log.events[index]))
-        return self._builder.build(), kept
+            event = Event(*self._log.events[index])
+            self._add(index, event, self._signatures(event))
+        self._place_floats()
+        places = {
+            name: (np.array([row for row, _ in rows]), np.array([index for _, index in rows]))
+            for name, rows in self._floats.items()
+        }
+        return _Made(self._log, self._builder.build(), np.array(kept, dtype=np.int64), places)
+
+    def _place_floats(self) -> None:
+        """Find the node and the argument of each float that was kept apart; those of dropped events are skipped."""
+        count = 0
+        for index, raw in enumerate(self._log.events):
+            if not raw[6]:
+                continue
+            for name in self._signatures(Event(*raw)).hidden:
+                if index in self._node_of:
+                    self._floats.setdefault(name, []).append((self._node_of[index], count))
+                count += 1
 
     def _source(self, stack: int) -> int:
         """The source row of a stack's innermost line."""
@@ -149,50 +174,42 @@ class GraphOfPass:
             self._sources[stack] = found
         return found
 
-    def _add(self, index: int, event: Event) -> None:
-        above = next((self._made_by[tensor] for tensor in event.inputs if tensor in self._made_by), NO_NODE)
+    def _add(self, index: int, event: Event, signature: Signature) -> None:
+        made_by = self._made_by
+        above = next((made_by[tensor] for tensor in event.inputs if tensor in made_by), NO_NODE)
         scope, phase, forward = self._places.place(index, event, above)
         taken = [tensor for tensor in event.inputs if tensor != NO_TENSOR]
-        values = [self._values.read(tensor) for tensor in taken]
-        arguments = tensor_arguments(event)
-        written = [at for at, argument in enumerate(arguments) if argument in event.op.written]
-        if event.op.hidden and is_training(event):
-            written += [at for at, argument in enumerate(arguments) if argument in event.op.hidden]
-        attributes = attributes_of(event)
-        if index in self._log.errors:
-            attributes["error"] = self._log.errors[index]
+        failed = self._log.errors.get(index)
+        attributes = signature.attributes
+        if event.autograd:
+            attributes = {**attributes, "autograd": event.autograd}
+        if failed is not None:
+            attributes = {**attributes, "error": failed}
         node = self._builder.node(
             event.op.name,
-            values,
+            [self._values.read(tensor) for tensor in taken],
             scope=scope,
             phase=phase,
             source=self._source(event.stack),
             forward=self._node_of.get(forward, NONE),
-            input_names=input_names(arguments),
-            writes=written,
+            input_names=signature.names,
+            writes=signature.written,
             attributes=attributes,
         )
         self._node_of[index] = node
-        if index not in self._log.errors:
-            self._give(index, event, node, taken, arguments, [taken[at] for at in written])
+        if failed is None:
+            self._give(index, event, node, taken, signature)
 
-    def _give(
-        self,
-        index: int,
-        event: Event,
-        node: int,
-        taken: Sequence[int],
-        arguments: Sequence[str],
-        wrote: Sequence[int],
-    ) -> None:
+    def _give(self, index: int, event: Event, node: int, taken: Sequence[int], signature: Signature) -> None:
         """Add what a node gives: its outputs, then the tensors it wrote and did not give back."""
         bumped: set[int] = set()
+        wrote = [taken[at] for at in signature.written]
         for port, tensor in enumerate(event.outputs):
             self._made_by[tensor] = index
             if tensor in wrote:
                 self._values.write(tensor, node, bumped)
                 continue
-            alias = self._alias(event, port, tensor, taken, arguments)
+            alias = self._alias(event, port, tensor, taken, signature.tensors)
             self._values.make(tensor, node, self._places.phase, alias)
         for tensor in wrote:
             if tensor not in event.outputs:
@@ -207,4 +224,6 @@ class GraphOfPass:
         views = event.op.view_of
         # A list of views is one return of the schema.
         viewed = views[min(port, len(views) - 1)] if views else None
+        if viewed is None:
+            return NO_ALIAS
         return next((taken[at] for at, name in enumerate(arguments) if name == viewed), NO_ALIAS)

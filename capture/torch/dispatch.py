@@ -4,10 +4,11 @@ Each line here costs time in every operation. What can wait for the writer's thr
 """
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from time import perf_counter_ns
 from types import FrameType
 from typing import TYPE_CHECKING, Any
+from weakref import ref
 
 import torch
 from torch import Tensor
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 _PLAIN = frozenset(
     {int, float, bool, str, complex, type(None), torch.dtype, torch.device, torch.layout, torch.memory_format}
 )
-_TENSORS = (Tensor, Parameter)
+_PLAIN_IN_STEP = _PLAIN - {float}
 _ENGINE = _engine_run_backward.__code__
 _MAKE_GRADS = _make_grads.__code__
 _NO_FORWARD = 1 << 63
@@ -65,6 +66,7 @@ class RecordMode(TorchDispatchMode):
         self.failed = (0, NO_NODE)
         self._ops: dict[int, OpInfo] = {}
         self._task, self._task_stack = -1, NO_STACK
+        self._node = (-1, "")
 
     @classmethod
     def _should_skip_dynamo(cls) -> bool:
@@ -75,9 +77,7 @@ class RecordMode(TorchDispatchMode):
         self, func: Any, types: Sequence[type], args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:
         """Run an operation and note it down. What it gives and raises is what it would without us."""
-        info = self._ops.get(id(func))
-        if info is None:
-            info = self._learn(func)
+        info = self._ops.get(id(func)) or self._learn(func)
         if self.log is None or info.skipped:
             return info.call(*args, **kwargs) if kwargs else info.call(*args)
         noted: tuple[Any, ...] | None = None
@@ -89,13 +89,21 @@ class RecordMode(TorchDispatchMode):
         try:
             out = info.call(*args, **kwargs) if kwargs else info.call(*args)
         except BaseException as error:
-            if noted is not None:
-                self._note_failure(noted, begin, perf_counter_ns(), error)
+            self._note_failure(noted, begin, perf_counter_ns(), error)
             raise
         end = perf_counter_ns()
-        if noted is not None:
+        if noted is not None and (log := self.log) is not None:
             try:
-                self._give(info, noted, out, begin, end, args)
+                if type(out) is Tensor and info.fresh:
+                    notes = log.tensors
+                    self.table.known[id(out)] = (ref(out), self.table.current, len(notes), 0)
+                    outputs: tuple[int, ...] = (len(notes),)
+                    notes.append((out.dtype, out.shape, out.device, NO_ALIAS))
+                else:
+                    outputs = self._given(info, noted, out, args)
+                log.starts.append(begin)
+                log.ends.append(end)
+                log.events.append((*noted, outputs))
             except Exception as fault:  # noqa: BLE001 - the same
                 self.fault(fault)
         return out
@@ -113,35 +121,32 @@ class RecordMode(TorchDispatchMode):
         self, info: OpInfo, frame: FrameType | None, args: tuple[Any, ...], kwargs: Mapping[str, Any] | None
     ) -> tuple[Any, ...]:
         """What is known of an operation before it runs: all of a `RawEvent` but the outputs."""
-        node = _current_autograd_node()
         if self.before is not None:
             self.before((*args, *kwargs.values()) if kwargs else args)
         inputs: list[int] = []
-        arguments = self._encode(args, inputs)
+        arguments = self._encode(args, inputs) if args else ()
         keywords = tuple(zip(kwargs, self._encode(kwargs.values(), inputs), strict=True)) if kwargs else ()
-        if self.step:
-            arguments = tuple(map(self._hide, arguments))
-            keywords = tuple((name, self._hide(given)) for name, given in keywords)
         calls = self.calls
-        autograd, number = None, NO_NODE
+        node = _current_autograd_node()
         if node is not None:
-            autograd, number = node.name(), node._sequence_nr()
-            number = number - self.base if number < _NO_FORWARD else NO_NODE
+            autograd, number = self._backward_node(node)
             stack = self._backward_stack(frame)
         elif calls:
             call = calls[-1]
-            stack = self.stacks.number(frame, call.frame, call.stack)
+            autograd, number, stack = None, NO_NODE, self.stacks.number(frame, call.frame, call.stack)
         else:
-            stack = self.stacks.number(frame)
+            autograd, number, stack = None, NO_NODE, self.stacks.number(frame)
             if frame is not None and frame.f_code is _MAKE_GRADS and inputs and self.log is not None:
                 self.log.loss, autograd = inputs[0], ""
         scope = calls[-1].scope if calls else 0
         counter = _get_sequence_nr() - self.base
         return info, tuple(inputs), arguments, keywords, stack, scope, self.step, autograd, number, counter
 
-    def _encode(self, args: Any, inputs: list[int]) -> tuple[object, ...]:
+    def _encode(self, args: Iterable[Any], inputs: list[int]) -> tuple[object, ...]:
         """The arguments with TENSOR for each tensor, whose number goes to `inputs`."""
-        known, current = self.table.known, self.table.current
+        table = self.table
+        known, current = table.known, table.current
+        plain = _PLAIN_IN_STEP if self.step else _PLAIN
         encoded: list[object] = []
         for given in args:
             kind = type(given)
@@ -150,38 +155,46 @@ class RecordMode(TorchDispatchMode):
                 if entry is not None and entry[1] == current and entry[0]() is given:
                     inputs.append(entry[2])
                 else:
-                    inputs.append(self.table.meet(given))
+                    inputs.append(table.meet(given))
                 encoded.append(TENSOR)
-            elif kind in _PLAIN:
+            elif kind in plain:
                 encoded.append(given)
             else:
                 encoded.append(self._encode_other(given, inputs))
         return tuple(encoded)
 
     def _encode_other(self, given: Any, inputs: list[int]) -> object:
-        """A list of tensors as a tuple of TENSOR, other lists as lists; what is no data by the name of its type."""
+        """Lists as tuples, those of tensors as tuples of TENSOR; what is no data by the name of its type."""
         if isinstance(given, Tensor):
             inputs.append(self.table.meet(given))
             return TENSOR
+        if isinstance(given, float):
+            return self._hide(given, NUMBER)
         if not isinstance(given, list | tuple):
             return int(given) if isinstance(given, int) else f"<{type(given).__name__}>"
         if any(isinstance(entry, Tensor) for entry in given):
             for entry in given:
                 inputs.append(self.table.meet(entry) if isinstance(entry, Tensor) else NO_TENSOR)
             return (TENSOR,) * len(given)
-        return [entry if type(entry) in _PLAIN else self._encode_other(entry, inputs) for entry in given]
+        if self.step and given and type(given[0]) is float and given.count(given[0]) == len(given):
+            return self._hide(given[0], Numbers(len(given)))
+        return tuple(entry if type(entry) in _PLAIN else self._encode_other(entry, inputs) for entry in given)
 
-    def _hide(self, given: object) -> object:
-        """A marker for a float of an optimizer's operation, which is kept apart since it changes from step to step."""
-        if self.log is None:
-            return given
-        if type(given) is float:
-            self.log.floats.append(given)
-            return NUMBER
-        if type(given) is list and given and type(given[0]) is float and given.count(given[0]) == len(given):
-            self.log.floats.append(given[0])
-            return Numbers(len(given))
-        return given
+    def _hide(self, number: float, marker: object) -> object:
+        """Keep a float of an optimizer's operation apart, since it changes from step to step."""
+        if self.log is None or not self.step:
+            return number
+        self.log.floats.append(number)
+        return marker
+
+    def _backward_node(self, node: Any) -> tuple[str, int]:
+        """Name and number of the autograd node that runs; several operations in a row have the same."""
+        number = node._sequence_nr()
+        if number >= _NO_FORWARD:
+            return node.name(), NO_NODE
+        if number != self._node[0]:
+            self._node = (number, node.name())
+        return self._node[1], number - self.base
 
     def _backward_stack(self, frame: FrameType | None) -> int:
         """The stack of an operation of backward: the same for all that one call of the engine runs itself."""
@@ -195,25 +208,18 @@ class RecordMode(TorchDispatchMode):
             self._task, self._task_stack = task, self.stacks.number(frame)
         return self._task_stack
 
-    def _give(self, info: OpInfo, noted: tuple[Any, ...], out: Any, begin: int, end: int, args: Sequence[Any]) -> None:
-        """Note down an operation that has run."""
-        log = self.log
-        if log is None:
-            return
+    def _given(self, info: OpInfo, noted: tuple[Any, ...], out: Any, args: Sequence[Any]) -> tuple[int, ...]:
+        """Numbers of the tensors that an operation gave."""
+        if args and out is args[0] and isinstance(out, Tensor):
+            return (noted[1][0],)
         alias = self._shared(out, args, noted[1]) if info.may_copy else NO_ALIAS
-        if type(out) is Tensor:
-            outputs: tuple[int, ...] = (self.table.made(out, alias),)
-        elif isinstance(out, Tensor):
-            outputs = (self.table.made(out, alias),)
-        elif isinstance(out, list | tuple):
-            outputs = tuple(self._made_of(out, alias))
-        else:
-            outputs = ()
-            if info.reads_host and not self.step and type(out) in (int, float):
-                log.items[noted[1][0]] = (float(out), noted[4])
-        log.starts.append(begin)
-        log.ends.append(end)
-        log.events.append((*noted[:4], outputs, *noted[4:]))
+        if isinstance(out, Tensor):
+            return (self.table.made(out, alias),)
+        if isinstance(out, list | tuple):
+            return tuple(self._made_of(out, alias))
+        if info.reads_host and not self.step and type(out) in (int, float) and self.log is not None:
+            self.log.items[noted[1][0]] = (float(out), noted[4])
+        return ()
 
     def _made_of(self, out: Sequence[Any], alias: int) -> list[int]:
         found: list[int] = []
@@ -232,17 +238,17 @@ class RecordMode(TorchDispatchMode):
         address = storage_address(first)
         return inputs[0] if address and address == storage_address(args[0]) else NO_ALIAS
 
-    def _note_failure(self, noted: tuple[Any, ...], begin: int, end: int, error: BaseException) -> None:
+    def _note_failure(self, noted: tuple[Any, ...] | None, begin: int, end: int, error: BaseException) -> None:
         """Note down an operation that raised: it stands with its inputs and without outputs."""
         log = self.log
-        if log is None:
+        if log is None or noted is None:
             return
         try:
             event = len(log.events)
             log.errors[event] = f"{type(error).__name__}: {error}"
             log.starts.append(begin)
             log.ends.append(end)
-            log.events.append((*noted[:4], (), *noted[4:]))
+            log.events.append((*noted, ()))
             # Only its id: the exception holds frames, and they hold tensors.
             self.failed = (id(error), event)
         except Exception as fault:  # noqa: BLE001 - the error that counts is the program's

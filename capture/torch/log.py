@@ -42,13 +42,13 @@ RawEvent: TypeAlias = tuple[
     tuple[int, ...],
     tuple[object, ...],
     tuple[tuple[str, object], ...],
-    tuple[int, ...],
     int,
     int,
     int,
     str | None,
     int,
     int,
+    tuple[int, ...],
 ]
 """An `Event` without its names, which would cost a third of a microsecond in every operation."""
 
@@ -66,26 +66,26 @@ class Event(NamedTuple):
         inputs: Numbers of the tensors among the arguments, in order; -1 for a None within a list of tensors.
         arguments: The arguments as given, with TENSOR for tensors; a tuple of TENSOR for a list of them.
         keywords: The same for keyword arguments, and their names.
-        outputs: Numbers of the tensors it gave.
         stack: Number of the user's stack.
         scope: Number of the module call it ran in, 0 for none.
         step: Number of the optimizer's step it ran in, 0 for none.
         autograd: Name of the autograd node that ran it, or None.
         autograd_number: Sequence number of that node.
         number: What autograd's counter stood at, which is the number of the operation's own node, plus one.
+        outputs: Numbers of the tensors it gave.
     """
 
     op: OpInfo
     inputs: tuple[int, ...]
     arguments: tuple[object, ...]
     keywords: tuple[tuple[str, object], ...]
-    outputs: tuple[int, ...]
     stack: int
     scope: int
     step: int
     autograd: str | None
     autograd_number: int
     number: int
+    outputs: tuple[int, ...]
 
 
 class TensorNote(NamedTuple):

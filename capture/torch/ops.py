@@ -9,9 +9,9 @@ UNSAFE_VIEWS = frozenset({"aten::_unsafe_view", "aten::lift_fresh", "aten::lift"
 """Give a view of their first argument, though the schema does not say so."""
 
 HIDDEN_WRITES = {
-    "aten::native_batch_norm": ("running_mean", "running_var"),
-    "aten::cudnn_batch_norm": ("running_mean", "running_var"),
-    "aten::miopen_batch_norm": ("running_mean", "running_var"),
+    "aten::native_batch_norm": frozenset({"running_mean", "running_var"}),
+    "aten::cudnn_batch_norm": frozenset({"running_mean", "running_var"}),
+    "aten::miopen_batch_norm": frozenset({"running_mean", "running_var"}),
 }
 """Write these arguments while `training` is true, though the schema does not say so."""
 
@@ -29,8 +29,9 @@ class OpInfo:
         call: What runs it; spares one Python frame where that is safe.
         arguments: Names of the schema's arguments, by position.
         written: Names of the arguments that are written in place.
-        hidden: Names of the arguments that are written only while training.
+        hidden_writes: Names of the arguments that are written only while training.
         view_of: For each output, the name of the argument that it is a view of, or None.
+        fresh: Whether it gives new tensors in new memory, always.
         may_copy: Whether a view may turn out to be a copy, so that memory must be compared.
         reads_host: Whether it hands a number to Python (`.item()`).
         skipped: Whether it is the profiler's bookkeeping, and no node.
@@ -41,8 +42,9 @@ class OpInfo:
     call: Any
     arguments: tuple[str, ...] = ()
     written: frozenset[str] = frozenset()
-    hidden: tuple[str, ...] = ()
+    hidden_writes: frozenset[str] = frozenset()
     view_of: tuple[str | None, ...] = ()
+    fresh: bool = False
     may_copy: bool = False
     reads_host: bool = False
     skipped: bool = False
@@ -58,6 +60,7 @@ def op_info(func: Any) -> OpInfo:
     views = tuple(_viewed(schema, result) for result in schema.returns)
     if name in UNSAFE_VIEWS:
         views = (schema.arguments[0].name,)
+    composite = _is_composite(name, schema.overload_name)
     return OpInfo(
         func=func,
         name=str(func),
@@ -65,9 +68,10 @@ def op_info(func: Any) -> OpInfo:
         call=func._op if type(func) is torch._ops.OpOverload else func,
         arguments=tuple(a.name for a in schema.arguments),
         written=written,
-        hidden=HIDDEN_WRITES.get(name, ()),
+        hidden_writes=HIDDEN_WRITES.get(name, frozenset()),
         view_of=views,
-        may_copy=any(views) and _is_composite(name, schema.overload_name),
+        fresh=not (written or any(views) or composite),
+        may_copy=any(views) and composite,
         reads_host=name == "aten::_local_scalar_dense",
         skipped=name.startswith(BOOKKEEPING),
     )

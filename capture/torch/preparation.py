@@ -24,7 +24,7 @@ def kept_events(log: PassLog) -> list[int]:
     kept: list[int] = []
     for index in reversed(range(log.preparation, begin)):
         event = log.events[index]
-        touched = {*event[4], *(event[1] if event[0].written else ())}
+        touched = {*event[10], *(event[1] if event[0].written else ())}
         if touched & needed:
             kept.append(index)
             needed.update(_data(log, event[1]))

@@ -32,6 +32,7 @@ class Values:
     _storage: dict[int, _Storage] = field(default_factory=dict)
     _version: dict[int, int] = field(default_factory=dict)
     _kind: dict[int, ValueKind] = field(default_factory=dict)
+    _texts: dict[object, str] = field(default_factory=dict)
 
     def read(self, tensor: int) -> int:
         """The value that a tensor is when an operation takes it."""
@@ -51,14 +52,16 @@ class Values:
         else:
             base = self.read(source)
             storage = self._storage[source]
-        kind = self._kind.get(source, ValueKind.ACTIVATION)
-        if kind not in (ValueKind.ACTIVATION, ValueKind.GRADIENT):
-            kind = ValueKind.ACTIVATION
-        elif phase is Phase.BACKWARD and source == NO_ALIAS:
-            kind = ValueKind.GRADIENT
-        self._kind[tensor] = self.log.names[tensor][0] if tensor in self.log.names else kind
+        self._kind[tensor] = self._kind_of(source, phase)
         self._storage[tensor] = storage
         self._append(tensor, node, storage, base=base)
+
+    def _kind_of(self, source: int, phase: Phase) -> ValueKind:
+        """Backward makes gradients; a view of one is one, but a view of a parameter is an activation."""
+        if source == NO_ALIAS:
+            return ValueKind.GRADIENT if phase is Phase.BACKWARD else ValueKind.ACTIVATION
+        gradient = self._kind.get(source) is ValueKind.GRADIENT
+        return ValueKind.GRADIENT if gradient else ValueKind.ACTIVATION
 
     def write(self, tensor: int, node: int, bumped: set[int]) -> None:
         """Let a node write a tensor in place; `bumped` are the storages that this node has written already."""
@@ -97,18 +100,19 @@ class Values:
 
     def _append(self, tensor: int, node: int, storage: _Storage, base: int) -> int:
         dtype, shape, device, _ = self.log.tensors[tensor]
+        kind, name = self.log.names.get(tensor, (None, ""))
         port = 0
         if node != NONE:
             port = self.ports.get(node, 0)
             self.ports[node] = port + 1
         value = self.builder.value(
-            "" if dtype is None else str(dtype).removeprefix("torch."),
-            None if shape is None else [int(size) for size in shape],
+            self._text(dtype),
+            shape,
             producer=node,
             port=port,
-            name=self.log.names[tensor][1] if tensor in self.log.names else "",
-            kind=self._kind[tensor],
-            device="" if device is None else str(device),
+            name=name,
+            kind=self._kind[tensor] if kind is None else kind,
+            device=self._text(device),
             storage=storage.number,
             version=storage.version,
             base=base,
@@ -116,3 +120,10 @@ class Values:
         self._value[tensor] = value
         self._version[tensor] = storage.version
         return value
+
+    def _text(self, what: object) -> str:
+        """A dtype or a device as text: `float32`, `cuda:0`."""
+        found = self._texts.get(what)
+        if found is None:
+            found = self._texts[what] = "" if what is None else str(what).removeprefix("torch.")
+        return found
