@@ -142,26 +142,32 @@ def _add_entering(
 ) -> None:
     """Tell one outer value taken twice from two: say of each such input where in the scope the value came first.
 
-    From the consumer's scope up to the one that holds the producer too, one scope at a time.
+    Scope by scope, the deepest first, from the consumer's up to the one that holds the producer too.
     """
-    starts = graph.inputs.start[first]
+    starts, depth = graph.inputs.start[first], scope_depths(graph)
     at = np.repeat(graph.nodes.scope, np.diff(graph.inputs.start))[row]
     going = (at != common) & (np.bincount(value, minlength=graph.value_count) > 1)[value]
-    while np.any(going):
-        at, row, value, common = at[going], row[going], value[going], common[going]
-        pairs = at.astype(np.int64) * graph.value_count + value
+    at, row, value, common = at[going], row[going], value[going], common[going]
+    level = int(depth[at].max(initial=0))
+    while len(at):
+        here = np.flatnonzero(depth[at] == level)
+        scope, taken, place = at[here], value[here], row[here]
         # Rows ascend already, and a stable sort leaves it so within each pair of scope and value.
+        pairs = scope.astype(np.int64) * graph.value_count + taken
         order = np.argsort(pairs, kind="stable")
-        pairs, scope, place = pairs[order], at[order], row[order]
+        pairs, scope, place = pairs[order], scope[order], place[order]
         head = np.ones(len(order), dtype=bool)
         head[1:] = pairs[1:] != pairs[:-1]
         leader = place[np.maximum.accumulate(np.where(head, np.arange(len(order)), 0))]
         again, since = ~head, starts[scope]
         ends = _mix((place - since)[again].astype(np.uint64), (leader - since)[again].astype(np.uint64), _GOLDEN)
         np.add.at(total, scope[again], ends)
-        inside = at != ROOT
-        at = np.where(inside, graph.scopes.parent[at], at)
-        going = inside & (at != common)
+        going = np.ones(len(at), dtype=bool)
+        going[here] = at[here] != ROOT
+        at[here] = graph.scopes.parent[at[here]]
+        going &= at != common
+        at, row, value, common = at[going], row[going], value[going], common[going]
+        level -= 1
 
 
 def _first_nodes(graph: Graph) -> IntColumn:
