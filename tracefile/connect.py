@@ -12,10 +12,13 @@ from pathlib import Path
 from typing import TypeVar
 
 from graphreel.tracefile.codec import LARGEST
-from graphreel.tracefile.errors import DamagedTrace
+from graphreel.tracefile.errors import DamagedTrace, TraceError
 from graphreel.tracefile.schema import TABLES
 
 Found = TypeVar("Found")
+
+READ_ERRORS = (sqlite3.Error, MemoryError, UnicodeDecodeError)
+"""What reading a damaged file may raise. The last comes of SQLite's messages, when they quote damaged text."""
 
 _PATIENCE = 5.0  # seconds
 
@@ -63,14 +66,17 @@ def connected(path: Path, way: Way) -> Iterator[sqlite3.Connection]:
 
 
 def find_way(path: Path, ask: Callable[[sqlite3.Connection], Found]) -> tuple[Way, Found]:
-    """The first way on which the question is answered, and the answer; raises DamagedTrace where none is."""
+    """The first way on which the question is answered, and the answer; raises TraceError where none is."""
     first: Exception | None = None
     for way in ways(path):
         try:
             with connected(path, way) as connection:
                 _check_tables(connection)
                 return way, ask(connection)
-        except (sqlite3.Error, MemoryError) as error:
+        except READ_ERRORS as error:
+            if getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY:
+                # The other ways ask for no lock, and would read what is just being changed.
+                raise TraceError.unreadable(path, str(error)) from error
             first = first or error
     raise DamagedTrace.whole(path, str(first)) from first
 

@@ -4,7 +4,7 @@ import json
 import sqlite3
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
@@ -12,7 +12,7 @@ from uuid import uuid4
 from graphreel.graph import Graph, structure_hash
 from graphreel.tracefile.codec import Encoded, encode, type_of
 from graphreel.tracefile.model import IterationRecord, RecordedError, TraceInfo, edge_count
-from graphreel.tracefile.schema import APPLICATION_ID, TABLES, VERSION, storable
+from graphreel.tracefile.schema import APPLICATION_ID, TABLES, VERSION, WAL_MODE, storable
 from graphreel.tracefile.sections import encode_graph
 
 SourceTexts = Sequence[tuple[str, str]]
@@ -32,33 +32,23 @@ class _Stored:
 class ReelDatabase:
     """An open `.reel` to append to. Every method either commits or leaves the file as it was.
 
-    Errors of SQLite pass through as they are; a record that cannot be stored raises ValueError.
+    Errors of SQLite and of the system pass through as they are; a record that cannot be stored raises ValueError.
     """
 
     def __init__(self, path: Path, info: Mapping[str, str]) -> None:
-        self._connection = sqlite3.connect(path, timeout=_PATIENCE, isolation_level=None)
+        path.write_bytes(_new_database(info))
         self._stored: dict[str, _Stored] = {}
         self._last: tuple[Graph, str] | None = None
+        self._connection = sqlite3.connect(path, timeout=_PATIENCE, isolation_level=None)
         try:
-            self._create(info)
+            # The disk is waited for when the journal is folded in, not at every iteration: a killed program loses
+            # nothing by it, and a power cut only the newest iterations.
+            self._connection.execute("PRAGMA synchronous=NORMAL")
+            # The journal and its index are made now: better no recording than one that fails at the first iteration.
+            self._connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
         except sqlite3.Error:
             self._connection.close()
             raise
-
-    def _create(self, info: Mapping[str, str]) -> None:
-        run = self._connection.execute
-        # The first transaction goes into the file itself, so that it is a trace from its first byte on.
-        run(f"PRAGMA application_id={APPLICATION_ID}")
-        with self._transaction():
-            run(f"PRAGMA user_version={VERSION}")
-            for statement in TABLES.values():
-                run(statement)
-            for key, value in info.items():
-                self._set_info(key, value)
-        run("PRAGMA journal_mode=WAL")
-        # The disk is waited for when the journal is folded in, not at every iteration: a killed program loses
-        # nothing by it, and a power cut only the newest iterations.
-        run("PRAGMA synchronous=NORMAL")
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
@@ -71,9 +61,6 @@ class ReelDatabase:
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
             raise
-
-    def _set_info(self, key: str, value: str) -> None:
-        self._connection.execute("INSERT OR REPLACE INTO info VALUES (?, ?)", (key, value))
 
     def add_iteration(self, index: int, record: IterationRecord, sources: SourceTexts) -> None:
         """Append one iteration and the sources that came with it: one transaction."""
@@ -124,8 +111,8 @@ class ReelDatabase:
         """Write how the recording ended."""
         with self._transaction():
             self._add_sources(sources)
-            self._set_info("finished", json.dumps(finished))
-            self._set_info("lost", json.dumps(list(lost)))
+            entries = [("finished", json.dumps(finished)), ("lost", json.dumps(list(lost)))]
+            self._connection.executemany("INSERT OR REPLACE INTO info VALUES (?, ?)", entries)
 
     def close(self) -> None:
         """Leave one single file behind, where no reader stands in the way and the disk has room for it."""
@@ -143,6 +130,23 @@ class ReelDatabase:
         except sqlite3.Error as error:
             return error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY
         return True
+
+
+def _new_database(info: Mapping[str, str]) -> bytes:
+    """The file as it begins: tables, and what is known of the recording.
+
+    It is made in memory and put down in one go, in WAL mode already. Were SQLite to make it in its place, a kill in
+    these first milliseconds would leave a journal that nobody can read past.
+    """
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
+        connection.execute(f"PRAGMA application_id={APPLICATION_ID}")
+        connection.execute(f"PRAGMA user_version={VERSION}")
+        for statement in TABLES.values():
+            connection.execute(statement)
+        connection.executemany("INSERT INTO info VALUES (?, ?)", info.items())
+        made = bytearray(connection.serialize())
+    made[18:20] = WAL_MODE
+    return bytes(made)
 
 
 def info_rows(info: TraceInfo) -> dict[str, str]:

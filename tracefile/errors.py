@@ -5,6 +5,11 @@ from pathlib import Path
 from typing import Self
 
 
+def one_line(text: object) -> str:
+    """The text without line breaks: SQLite's messages quote what they complain of."""
+    return " ".join(str(text).split())
+
+
 class TraceError(Exception):
     """A trace that cannot be read or written."""
 
@@ -21,7 +26,7 @@ class TraceError(Exception):
     @classmethod
     def unreadable(cls, path: Path, reason: str) -> Self:
         """The system does not let us read the file."""
-        return cls(f"{path}: cannot be read: {reason}")
+        return cls(f"{path}: cannot be read: {one_line(reason)}")
 
 
 class NotATrace(TraceError):
@@ -61,12 +66,20 @@ class DamagedTrace(TraceError):
     @classmethod
     def whole(cls, path: Path, reason: str) -> Self:
         """Nothing of it can be read."""
-        return cls(f"{path}: the trace is damaged and nothing of it can be read: {reason}; record it again")
+        return cls(f"{path}: the trace is damaged and nothing of it can be read: {one_line(reason)}; record it again")
+
+    @classmethod
+    def cut_off(cls, path: Path) -> Self:
+        """Bytes are missing at its end, and nothing of the rest can be read."""
+        return cls(
+            f"{path}: the trace is damaged and nothing of it can be read: the file is cut off; "
+            "if it is a copy, copy it again"
+        )
 
     @classmethod
     def part(cls, path: Path, what: str, reason: str) -> Self:
         """One part of it cannot be read; the rest may."""
-        return cls(f"{path}: {what} is damaged: {reason}")
+        return cls(f"{path}: {what} is damaged: {one_line(reason)}")
 
 
 class CannotWrite(TraceError):

@@ -3,9 +3,10 @@
 import sqlite3
 import threading
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import overload
 
+from graphreel.tracefile.errors import one_line
 from graphreel.tracefile.model import Iteration
 from graphreel.tracefile.rows import (
     ERRORS,
@@ -99,15 +100,17 @@ class Listing:
             self.add_fault(None, f"some {table} are missing: {fault}")
         return rows
 
-    def drop(self, index: int, why: str) -> None:
-        """List an iteration no longer."""
-        self._rows = [row for row in self._rows if row[0] != index]
-        self.add_fault(index, why)
+    def drop(self, graphs: Collection[str], why: str) -> None:
+        """List the iterations with these graphs no longer."""
+        dropped = {row[0] for row in self._rows if self._graphs[row[2]][1] in graphs}
+        self._rows = [row for row in self._rows if row[0] not in dropped]
+        for index in dropped:
+            self.add_fault(index, why)
 
     def add_fault(self, index: int | None, what: str) -> None:
         """Note what is wrong with an iteration, or with the file."""
         with self._lock:
-            found = self._faults.setdefault(what, set())
+            found = self._faults.setdefault(one_line(what), set())
             if index is not None:
                 found.add(index)
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from graphreel.tracefile.errors import CannotWrite
-from graphreel.tracefile.schema import HEAD, is_reel
+from graphreel.tracefile.schema import HEAD, Header, is_reel
 
 if sys.platform != "win32":
     import fcntl
@@ -117,20 +117,31 @@ def settle(path: Path) -> bool:
     except OSError:
         return False
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        return _fold(path)
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        if _leftovers(path):
+            # Alone: of two readers that come at the same time, one folds.
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return _fold(path)
     except OSError:
         return False
     finally:
         os.close(handle)
+    return True
+
+
+def _leftovers(path: Path) -> bool:
+    header = Header.parse(_head(path))
+    return (header is not None and header.has_journal) or path.with_name(f"{path.name}-journal").exists()
 
 
 def _fold(path: Path) -> bool:
     """Whether SQLite found nobody else at the file; what else may go wrong here, reading it will say."""
-    if not path.with_name(path.name + "-wal").exists():
+    if not _leftovers(path):
         return True
     try:
         with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, timeout=0)) as connection:
+            # The first question takes back what a killed writer left half done.
+            connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
             connection.execute("PRAGMA journal_mode=DELETE")
     except sqlite3.Error as error:
         return getattr(error, "sqlite_errorcode", 0) & 0xFF != sqlite3.SQLITE_BUSY

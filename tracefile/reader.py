@@ -12,7 +12,8 @@ import numpy.typing as npt
 
 from graphreel.graph import Graph, LintError, lint
 from graphreel.tracefile.codec import Damage, decode
-from graphreel.tracefile.connect import connected, find_way
+from graphreel.tracefile.columnrows import ColumnRows
+from graphreel.tracefile.connect import READ_ERRORS, connected, find_way
 from graphreel.tracefile.errors import DamagedTrace, NewerTrace, NotATrace, TraceError, UnknownIteration
 from graphreel.tracefile.listing import Iterations, Listing
 from graphreel.tracefile.lock import settle
@@ -50,16 +51,23 @@ class ReelTrace:
         self._lock = threading.RLock()
         self._graphs: OrderedDict[str, Graph] = OrderedDict()
         self._listing = Listing()
+        self._sections = ColumnRows("sections", "graph")
+        self._columns = ColumnRows("columns", "iteration")
         self._listed = False
         self._newest: int | None = None
         _check_head(self._path)
-        self._way, entries = find_way(self._path, self._read)
+        self._running = not settle(self._path)
+        self._cut_off = _is_cut_off(self._path)
+        try:
+            self._way, entries = find_way(self._path, self._read)
+        except DamagedTrace as error:
+            raise (DamagedTrace.cut_off(self._path) if self._cut_off else error) from error.__cause__
+        self._cut_off |= self._way.cut_short
         self._id = entries.get("id")
         self._lost: list[str] = []
         self._info = TraceInfo(source="unknown", finished=False)
         self._take_info(entries)
-        self._running = not self._info.finished and not settle(self._path)
-        if self._way.cut_short:
+        if self._cut_off:
             self._check_everything()
 
     @property
@@ -85,7 +93,7 @@ class ReelTrace:
     def problems(self) -> Sequence[str]:
         """What is missing or damaged, as far as it was looked at, one line each."""
         found: list[str] = []
-        if self._way.cut_short:
+        if self._cut_off:
             found.append("the file is cut off: what stood at its end is missing")
         elif self._way.ignores_journal and (journal := self._path.with_name(self._path.name + "-wal")).exists():
             found.append(f"the newest iterations stand in {journal.name}, which cannot be read here")
@@ -120,7 +128,10 @@ class ReelTrace:
         """The per-node columns of an iteration; raises UnknownIteration. Damaged ones are left out (see `problems`)."""
         nodes = self._graph_row(index)[2]
         found: dict[str, npt.NDArray[Any]] = {}
-        for name, *encoded in self._ask(f"iteration {index}", lambda connection: self._column_rows(connection, index)):
+        rows, fault = self._ask_rows(self._columns, index)
+        if fault:
+            self._listing.add_fault(index, f"some of its columns are damaged: {fault}")
+        for name, *encoded in rows:
             try:
                 column = decode(*encoded)
                 if len(column) != nodes:
@@ -157,8 +168,12 @@ class ReelTrace:
             if error.sqlite_errorcode & 0xFF in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_CANTOPEN}:
                 raise TraceError.unreadable(self._path, str(error)) from error
             raise DamagedTrace.part(self._path, what, str(error)) from error
-        except (sqlite3.Error, MemoryError) as error:
+        except READ_ERRORS as error:
             raise DamagedTrace.part(self._path, what, str(error)) from error
+
+    def _ask_rows(self, table: ColumnRows, owner: int) -> tuple[list[Row], str | None]:
+        trust = not self._cut_off
+        return self._ask("the file", lambda connection: table.read(connection, owner, trust=trust))
 
     def _read(self, connection: sqlite3.Connection) -> dict[str, str]:
         """Read what is new, and what is known of the whole: both as of one moment."""
@@ -190,8 +205,9 @@ class ReelTrace:
             return self._graphs.get(digest)
 
     def _load_graph(self, row: int, digest: str, nodes: int, meta: Mapping[str, str]) -> Graph:
-        query = "SELECT name, type, size, data FROM sections WHERE graph = ?"
-        rows = self._ask("a graph", lambda connection: connection.execute(query, (row,)).fetchall())
+        rows, fault = self._ask_rows(self._sections, row)
+        if fault:
+            raise Damage(fault)
         graph = decode_graph(rows, meta)
         if graph.node_count != nodes:
             raise Damage(f"it has {graph.node_count} nodes, and {nodes} are listed")
@@ -203,49 +219,25 @@ class ReelTrace:
                 self._graphs.popitem(last=False)
         return graph
 
-    def _column_rows(self, connection: sqlite3.Connection, index: int) -> list[Row]:
-        """Name, type, size and data of each column. One by one: a page that is gone takes only its own with it."""
-        rows: list[Row] = []
-        try:
-            names = connection.execute("SELECT name FROM columns WHERE iteration = ?", (index,)).fetchall()
-        except sqlite3.Error as error:
-            self._listing.add_fault(index, f"its columns are damaged: {error}")
-            return rows
-        for (name,) in names:
-            query = "SELECT name, type, size, data FROM columns WHERE iteration = ? AND name = ?"
-            try:
-                rows += connection.execute(query, (index, name))
-            except (sqlite3.Error, MemoryError) as error:
-                self._listing.add_fault(index, f"column {name} is damaged: {error}")
-        return rows
-
     def _check_everything(self) -> None:
         """Look at every iteration of a file that was cut off, and list those only of which the graph is whole."""
-        broken: dict[str, str] = {}
+        broken: set[str] = set()
         whole: set[str] = set()
         for entry in self.iterations:
-            try:
-                if entry.graph not in whole and entry.graph not in broken:
+            self.columns(entry.index)
+            if entry.graph not in whole | broken:
+                try:
                     self.graph(entry.index)
                     whole.add(entry.graph)
-                self.columns(entry.index)
-            except TraceError as error:
-                broken.setdefault(entry.graph, str(error))
-        for entry in self.iterations:
-            if entry.graph in broken:
-                self._listing.drop(entry.index, "its graph is damaged")
+                except DamagedTrace:
+                    broken.add(entry.graph)
+        self._listing.drop(broken, "its graph is damaged")
         if not self.iterations:
-            raise DamagedTrace.whole(self._path, "the file is cut off before the end of its first iteration")
+            raise DamagedTrace.cut_off(self._path)
 
 
 def _check_head(path: Path) -> None:
-    try:
-        with path.open("rb") as file:
-            head = file.read(HEAD)
-    except FileNotFoundError as error:
-        raise NotATrace.missing(path) from error
-    except OSError as error:
-        raise TraceError.unreadable(path, error.strerror or str(error)) from error
+    head = _head(path)
     if not head:
         raise NotATrace.empty(path)
     header = Header.parse(head)
@@ -257,3 +249,21 @@ def _check_head(path: Path) -> None:
         raise NotATrace.other(path, "an SQLite database of another program")
     if header.version > VERSION:
         raise NewerTrace.version(path, header.version, VERSION)
+
+
+def _is_cut_off(path: Path) -> bool:
+    """Whether bytes are missing at the file's end. SQLite itself minds only where whole pages are."""
+    if path.with_name(path.name + "-wal").exists():
+        return False  # what is missing in the file may stand in its journal
+    header = Header.parse(_head(path))
+    return header is not None and path.stat().st_size < header.size
+
+
+def _head(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(HEAD)
+    except FileNotFoundError as error:
+        raise NotATrace.missing(path) from error
+    except OSError as error:
+        raise TraceError.unreadable(path, error.strerror or str(error)) from error

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from graphreel.graph import NodeId
 from graphreel.tracefile.codec import Damage, parse_json
+from graphreel.tracefile.connect import READ_ERRORS
 from graphreel.tracefile.model import Iteration, RecordedError, Status, TraceInfo
 
 Kind = TypeVar("Kind")
@@ -40,7 +41,7 @@ def _scan(connection: sqlite3.Connection, query: str, after: int, direction: int
             if rows and (not isinstance(row[0], int) or (row[0] - rows[-1][0]) * direction < 0):
                 return rows, "its rows are out of order"
             rows.append(row)
-    except (sqlite3.Error, MemoryError) as error:
+    except READ_ERRORS as error:
         return rows, str(error)
     return rows, None
 
@@ -105,7 +106,7 @@ def _scan_all(connection: sqlite3.Connection, query: str) -> list[Row]:
         rows.extend(connection.execute(query))
     except sqlite3.OperationalError:
         raise  # of the system, not of the file: the disk, a lock, a missing right
-    except sqlite3.DatabaseError:
+    except READ_ERRORS:
         return rows
     return rows
 

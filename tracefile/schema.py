@@ -10,6 +10,8 @@ VERSION = 1
 HEAD = 100
 """The first bytes of a file that say what it is."""
 
+WAL_MODE = b"\2\2"  # the versions for writing and reading: https://sqlite.org/fileformat2.html
+
 _MAGIC = b"SQLite format 3\0"
 
 TABLES: dict[str, str] = {
@@ -78,17 +80,29 @@ TABLES: dict[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What the first bytes of an SQLite database say of it."""
+    """What the first bytes of an SQLite database say of it. `size` is the whole file's in bytes, 0 where not told.
+
+    `has_journal` is whether it is in WAL mode, so that a part of it may stand beside it.
+    """
 
     application: int
     version: int
+    size: int
+    has_journal: bool
 
     @classmethod
     def parse(cls, head: bytes) -> Self | None:
         """The header, or None where the bytes are no SQLite database's or not even `HEAD` of them are there."""
         if len(head) < HEAD or not head.startswith(_MAGIC):
             return None
-        return cls(int.from_bytes(head[68:72], "big"), int.from_bytes(head[60:64], "big"))
+
+        def number(at: int, width: int = 4) -> int:
+            return int.from_bytes(head[at : at + width], "big")
+
+        # The number of pages counts only where the last to write the file was one that kept it up.
+        pages = number(28) if number(24) == number(92) else 0
+        page_size = 65536 if number(16, 2) == 1 else number(16, 2)
+        return cls(number(68), number(60), pages * page_size, head[18:20] == WAL_MODE)
 
 
 def is_reel(head: bytes) -> bool:

@@ -1,5 +1,6 @@
 """Writes a trace on a thread of its own, so that the recorded program hardly waits."""
 
+import errno
 import os
 import sqlite3
 import threading
@@ -9,7 +10,7 @@ from pathlib import Path
 from queue import Queue
 
 from graphreel.tracefile.database import ReelDatabase, info_rows
-from graphreel.tracefile.errors import CannotWrite, TraceError
+from graphreel.tracefile.errors import CannotWrite, TraceError, one_line
 from graphreel.tracefile.lock import claim
 from graphreel.tracefile.model import IterationRecord, TraceInfo
 
@@ -30,8 +31,9 @@ _OF_THE_RECORD = (sqlite3.IntegrityError, sqlite3.DataError, sqlite3.Programming
 class TraceWriter:
     """Appends iterations to a new `.reel`, and replaces an old one.
 
-    `put` hands an iteration over and returns; at most `capacity` wait, beside the one being written, then `put`
-    blocks until there is room. Call it from one thread. In a forked child every call does nothing.
+    `put` hands an iteration over and returns. At most `capacity` iterations are on their way at a time, the one being
+    written included: then `put` blocks, so that neither memory nor what a kill can cost grows. Call it from one
+    thread. In a forked child every call does nothing.
 
     Raises CannotWrite at once where the path cannot be written, holds something other than a trace, or another
     recording writes it.
@@ -42,7 +44,8 @@ class TraceWriter:
         self._path = path.resolve()
         self._lock = claim(self._path)
         self._process = os.getpid()
-        self._queue: Queue[_Waiting | None] = Queue(capacity)
+        self._queue: Queue[_Waiting | None] = Queue()
+        self._room = threading.Semaphore(capacity)
         self._files: set[str] = set()
         self._sources: list[tuple[str, str]] = []
         self._last_put: int | None = None
@@ -73,8 +76,8 @@ class TraceWriter:
     def put(self, record: IterationRecord | Callable[[], IterationRecord], index: int) -> None:
         """Hand one iteration over; its arrays must not change any more. A callable is called on the writer's thread.
 
-        Blocks while `capacity` iterations wait. Indices rise, and may leave gaps. Raises CannotWrite once the file
-        cannot be written any longer. A callable that raises loses its iteration only, and `close` tells.
+        Blocks while `capacity` iterations are on their way. Indices rise, and may leave gaps. Raises CannotWrite
+        once the file cannot be written any longer. A callable that raises loses its iteration only; `close` tells.
         """
         if self._is_elsewhere():
             return
@@ -82,6 +85,7 @@ class TraceWriter:
         if self._last_put is not None and index <= self._last_put:
             raise ValueError(f"recorder bug, please report: iteration {index} is put after {self._last_put}")
         self._last_put = index
+        self._room.acquire()
         self._queue.put((index, record))
 
     def add_source(self, file: str, text: str) -> None:
@@ -142,9 +146,9 @@ class TraceWriter:
     def _run(self, info: Mapping[str, str], opened: threading.Event) -> None:
         try:
             database = ReelDatabase(self._path, info)
-        except sqlite3.Error as error:
+        except (sqlite3.Error, OSError) as error:
             self._failure = CannotWrite.at(self._path, _reason(error))
-            self._failure.__cause__ = error
+            self._failure.__cause__ = error.with_traceback(None)
             return
         finally:
             opened.set()
@@ -154,6 +158,7 @@ class TraceWriter:
                 self._write(database, *waiting)
             # Let go of it before waiting for the next: an iteration is large.
             del waiting
+            self._room.release()
             self._queue.task_done()
         if self._failure is None:
             self._guard(lambda: database.finish(self._sources, finished=self._finished, lost=self._lost))
@@ -171,7 +176,7 @@ class TraceWriter:
                 self._committed = index
                 self._count += 1
         except Exception as error:  # noqa: BLE001 - whatever one iteration's conversion raises, the next is recorded
-            self._lost.append(f"iteration {index} could not be written: {type(error).__name__}: {error}")
+            self._lost.append(one_line(f"iteration {index} could not be written: {type(error).__name__}: {error}"))
             self._cause = self._cause or _without_locals(error)
 
     def _guard(self, write: Callable[[], None]) -> bool:
@@ -194,6 +199,8 @@ def _without_locals(error: Exception) -> Exception:
     return error.with_traceback(within)
 
 
-def _reason(error: sqlite3.Error) -> str:
+def _reason(error: sqlite3.Error | OSError) -> str:
+    if isinstance(error, OSError):
+        return "the disk is full" if error.errno == errno.ENOSPC else error.strerror or str(error)
     code = getattr(error, "sqlite_errorcode", 0)
     return _REASONS.get(code & 0xFF, f"{error} ({getattr(error, 'sqlite_errorname', 'SQLite')})")

@@ -1,0 +1,65 @@
+"""Small traces that the tests of the trace file write and check."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from graphreel.graph import Graph, GraphBuilder, Phase, ScopeKind, ValueKind
+from graphreel.tracefile import IterationRecord, Status, TraceInfo, TraceWriter
+
+INFO = TraceInfo(
+    source="torch",
+    versions={"graphreel": "0.1.0", "torch": "2.13"},
+    command=("train.py", "--lr", "0.1"),
+    settings={"level": "timing"},
+    started_ns=1_700_000_000_000_000_000,
+)
+
+
+def model(layers: int = 2, width: int = 8) -> Graph:
+    """A little of everything: scopes, parameters, in-place writes, attributes, sources, control edges, boundaries."""
+    builder = GraphBuilder({"framework": "torch"})
+    forward = builder.scope("forward", kind=ScopeKind.PHASE)
+    caller = builder.source("train.py", 41, "step")
+    value = builder.value("float32", ("batch", width), name="x", kind=ValueKind.INPUT, storage=0)
+    entering, last = value, -1
+    for layer in range(layers):
+        scope = builder.scope("layer", forward, type="Linear", source=builder.source("model.py", 7, "forward", caller))
+        weight = builder.value("float32", (width, None), name=f"{layer}.weight", kind=ValueKind.PARAMETER, storage=9)
+        node = builder.node(
+            "aten.mm",
+            [value, weight],
+            scope=scope,
+            source=caller,
+            attributes={"alpha": 1.5, "dims": [layer, -1], "naïve": "größe"},
+        )
+        value = builder.value("float32", ("batch", width), producer=node, device="cuda:0", storage=layer + 1)
+        relu = builder.node("aten.relu_", [value], scope=scope, phase=Phase.FORWARD, writes=[0], name="act")
+        value = builder.value("float32", None, producer=relu, storage=layer + 1, version=1, base=value)
+        if last >= 0:
+            builder.control(last, node)
+        last = relu
+    body = builder.scope("body", kind=ScopeKind.LOOP_BODY, owner=last)
+    inner = builder.value("float32", (), name="inner")
+    builder.enter(body, entering, inner)
+    builder.output(value)
+    return builder.build()
+
+
+def record(graph: Graph, index: int, status: Status = Status.COMPLETE, **more: object) -> IterationRecord:
+    """An iteration whose columns tell which one it is."""
+    duration = (np.arange(graph.node_count, dtype=np.int64) + 1) * 1000 + index
+    columns = {"start_ns": np.cumsum(duration) - duration, "duration_ns": duration}
+    fields: dict[str, object] = {"columns": columns, "scalars": {"loss": 1 / (index + 1)}, **more}
+    return IterationRecord(graph, status, 1_000 + index, int(duration.sum()), **fields)  # type: ignore[arg-type]
+
+
+def write(path: Path, graphs: Sequence[Graph], *, finished: bool = True) -> Path:
+    """A trace of one iteration for each graph."""
+    writer = TraceWriter(path, INFO)
+    writer.add_source("train.py", "import torch\nloss.backward()\n")
+    for index, graph in enumerate(graphs):
+        writer.put(record(graph, index), index)
+    writer.close(finished=finished)
+    return path
