@@ -15,6 +15,7 @@ Key: TypeAlias = tuple[str, str, str]
 LARGEST_EXPANSION = 100_000
 """Nodes that calls of functions may become in one graph, beyond those that the file itself holds."""
 DEEPEST_CALL = 50
+"""Calls within calls; a real model has a handful."""
 
 
 def domain_of(domain: str) -> str:
