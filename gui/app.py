@@ -7,6 +7,7 @@ from pathlib import Path
 from PySide6.QtCore import QTimer
 from PySide6.QtWidgets import QApplication
 
+from graphreel.gui import system
 from graphreel.gui.settings import Settings
 from graphreel.gui.style import system_theme
 from graphreel.gui.window import Window
@@ -15,6 +16,7 @@ from graphreel.render import THEMES
 
 def start(path: Path | None, theme: str | None) -> int:
     """Run the app until its window is closed; see `graphreel.gui.run`."""
+    system.check_counting()
     existing = QApplication.instance()
     application = existing if isinstance(existing, QApplication) else QApplication([sys.argv[0]])
     application.setApplicationName("graphreel")

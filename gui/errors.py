@@ -23,6 +23,18 @@ class MissingLibrary(GuiError):
         return cls(f"Qt cannot load {names}; on Debian and Ubuntu: sudo apt install {' '.join(packages)}")
 
 
+class BrokenQt(GuiError):
+    """A PySide6 that would abort this Python after a while."""
+
+    @classmethod
+    def under(cls, pyside: str, python: str) -> Self:
+        """Name both versions and one that works."""
+        return cls(
+            f"PySide6 {pyside} corrupts Python {python}, which would abort; "
+            "use Python 3.12 or newer, or: pip install 'PySide6-Essentials<6.12'"
+        )
+
+
 class NoDisplay(GuiError):
     """There is no screen to open a window on."""
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from PySide6.QtCore import QMarginsF, QRectF, QSaveFile, QSizeF
 from PySide6.QtGui import QColor, QGuiApplication, QImage, QPageLayout, QPageSize, QPainter, QPdfWriter
 
+from graphreel.gui import system
 from graphreel.gui.canvas.marking import paint_marks
 from graphreel.gui.canvas.painting import Painting
 from graphreel.gui.errors import CannotSave, PictureTooLarge
@@ -33,6 +34,7 @@ def save_picture(
     if kind == ".svg":
         _write(path, to_svg(scene, theme, overlay).encode())
     elif kind in (".png", ".pdf"):
+        system.check_counting()
         application = _application()
         load_fonts()
         (_save_png if kind == ".png" else _save_pdf)(scene, path, theme, overlay, scale)

@@ -19,7 +19,7 @@ class Follower(Presenter):
         self._timer.timeout.connect(self._ask)
 
     def trace_opened(self, trace: Trace) -> None:
-        if not trace.info.finished:
+        if work.is_running(trace):
             self._timer.start()
 
     def trace_closed(self) -> None:
@@ -38,7 +38,7 @@ class Follower(Presenter):
             return
         if grew:
             self.session.take_growth()
-        if not trace.info.finished:
+        if work.is_running(trace):
             self._timer.start()
 
     def _failed(self, error: Exception) -> None:

@@ -129,7 +129,7 @@ class Jobs(QObject):
 
     def _start(self, job: Job) -> None:
         self._running[job.tag] = job
-        thread = threading.Thread(target=self._work, args=(job,), name=f"graphreel-{job.tag}")
+        thread = threading.Thread(target=self._work, args=(job,), name=f"graphreel-job-{job.tag}")
         self._threads[job] = thread
         thread.start()
         self._poll.start()

@@ -7,6 +7,7 @@ from PySide6.QtWidgets import QTreeView
 
 from graphreel.analysis import Cursor
 from graphreel.graph import Source
+from graphreel.gui import work
 from graphreel.gui.panels.find import FindBar
 from graphreel.gui.panels.inspector import InspectorPanel
 from graphreel.gui.panels.outline_model import OutlineModel
@@ -54,7 +55,9 @@ class StripPresenter(Presenter):
     def _list(self) -> None:
         trace, shown = self.session.trace, self.session.shown
         if trace is not None:
-            nothing = "The recording holds no iteration." if trace.info.finished else "Waiting for the first iteration…"
+            nothing = "The recording holds no iteration."
+            if work.is_running(trace):
+                nothing = "Waiting for the first iteration…"
             self.strip.show_iterations(trace.iterations, shown.iteration.index if shown else None, nothing)
 
     def trace_opened(self, trace: Trace) -> None:

@@ -97,7 +97,7 @@ def window(qtbot: QtBot, tmp_path: Path) -> Iterator[Window]:
     made.close()
     made.deleteLater()
     QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
-    assert not [thread.name for thread in threading.enumerate() if thread.name.startswith("graphreel-")]
+    assert not [thread.name for thread in threading.enumerate() if thread.name.startswith("graphreel-job-")]
     assert not [widget for widget in QApplication.topLevelWidgets() if widget.isVisible()]
 
 

@@ -17,7 +17,7 @@ def jobs(qtbot: QtBot) -> Iterator[Jobs]:
     made = Jobs()
     yield made
     made.close()
-    assert not [thread for thread in threading.enumerate() if thread.name.startswith("graphreel-")]
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("graphreel-job-")]
 
 
 def until_cancelled(started: threading.Event, progress: Progress) -> str:
@@ -122,5 +122,5 @@ def test_closing_waits_for_the_threads(qtbot: QtBot) -> None:
     jobs.run("work", until_cancelled, started, then=lambda _: pytest.fail("it was cancelled"))
     started.wait()
     jobs.close()
-    assert not [thread for thread in threading.enumerate() if thread.name == "graphreel-work"]
+    assert not [thread for thread in threading.enumerate() if thread.name == "graphreel-job-work"]
     qtbot.wait(20)
