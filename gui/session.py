@@ -3,7 +3,7 @@
 Views ask the session and hear from it; they never speak to each other. What takes long runs as a job.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from PySide6.QtCore import QObject, Signal
@@ -82,10 +82,19 @@ class Session(QObject):
         """Tell it no more."""
         self._views.remove(view)
 
-    def open(self, path: Path) -> None:
-        """Open a file in place of what is open; that stays where the file cannot be opened."""
+    def open(self, path: Path, failed: Callable[[Exception], None] | None = None) -> None:
+        """Open a file in place of what is open; that stays where the file cannot be opened.
+
+        `failed` hears of it then, instead of whoever listens to the signal of that name.
+        """
         self.jobs.run(
-            "open", work.open_file, path, then=self.show_trace, dropped=Trace.close, title=f"Opening {path.name}"
+            "open",
+            work.open_file,
+            path,
+            then=self.show_trace,
+            failed=failed,
+            dropped=Trace.close,
+            title=f"Opening {path.name}",
         )
 
     def show_trace(self, trace: Trace) -> None:

@@ -32,7 +32,7 @@ for step in range(steps):
 def graphreel(*arguments: str | Path, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "graphreel", *map(str, arguments)]
     return subprocess.run(
-        command, cwd=cwd, capture_output=True, text=True, check=False, timeout=300, env={**os.environ, **environment}
+        command, cwd=cwd, capture_output=True, text=True, check=False, timeout=120, env={**os.environ, **environment}
     )
 
 

@@ -254,7 +254,7 @@ def test_a_long_trace_that_is_cut_off_opens_or_says_what_to_do(tmp_path: Path) -
             said = trace.problems[0]
             opened += read_all(trace) > 0
         assert "the file is cut off" in said
-    assert opened > 5
+    assert opened > 3, "cuts behind the place where the list of iterations outgrew its first page"
 
 
 @pytest.mark.parametrize("left", [1, 15, 16, 99, 100, 512, 4095, 4096, 20_000])
