@@ -2,8 +2,10 @@
 
 from typing import Self
 
+from graphreel.graph import GraphreelError
 
-class LayoutBug(Exception):
+
+class LayoutBug(GraphreelError):
     """A layout that breaks one of its own promises."""
 
     @classmethod

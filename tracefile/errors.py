@@ -4,13 +4,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
+from graphreel.graph import GraphreelError
+
 
 def one_line(text: object) -> str:
     """The text without line breaks: SQLite's messages quote what they complain of."""
     return " ".join(str(text).split())
 
 
-class TraceError(Exception):
+class TraceError(GraphreelError):
     """A trace that cannot be read or written."""
 
     @classmethod
