@@ -1,10 +1,10 @@
 """One graph of the file under way: the model's own, a body or a function, with the names that are known in it."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from graphreel.capture.onnx.naming import ScopePart
+from graphreel.capture.onnx.naming import PlaceKey, parts_at
 from graphreel.capture.onnx.order import in_execution_order
 from graphreel.capture.onnx.schemas import Schemas
 from graphreel.capture.onnx.tensors import value_type
@@ -48,13 +48,14 @@ class Frame:
     place: tuple[str, ...] = ()
     undeclared: int = 0
     nodes: "Iterator[NodeProto]" = field(default_factory=lambda: iter(()))
-    _scopes: dict[tuple[ScopePart, ...], ScopeId] = field(default_factory=dict)
+    _scopes: dict[PlaceKey, ScopeId] = field(default_factory=dict)
     _children: dict[tuple[ScopeId, str], ScopeId] = field(default_factory=dict)
 
-    def set_nodes(self, nodes: Any) -> None:
+    def set_nodes(self, nodes: "Iterable[NodeProto]") -> None:
         """The nodes to read, in the order in which they run."""
-        self.nodes = iter(in_execution_order(nodes))
-        self.promised = {name for node in nodes for name in node.output if name}
+        listed = list(nodes)
+        self.nodes = iter(in_execution_order(listed))
+        self.promised = {name for node in listed for name in node.output if name}
 
     def attributes_of(self, node: "NodeProto") -> "Iterator[tuple[str, AttributeProto]]":
         """A node's attributes by name; those that stand for the function's own are what the call says, if anything."""
@@ -79,9 +80,11 @@ class Frame:
 
         A name that nothing gives becomes a value without a producer, marked as undeclared.
         """
+        value = self.values.get(name)
+        if value is not None:
+            return value
         crossed: list[Frame] = []
         at: Frame | None = self
-        value: ValueId | None = None
         while at is not None and (value := at._own(name)) is None:
             crossed.append(at)
             at = at.outer
@@ -112,21 +115,22 @@ class Frame:
             self.values[name] = value
         return value
 
-    def scope_of(self, parts: tuple[ScopePart, ...]) -> ScopeId:
+    def scope_at(self, key: PlaceKey) -> ScopeId:
         """The scope that a path leads to from here; made where it is new."""
-        found = self._scopes.get(parts)
+        found = self._scopes.get(key)
         if found is not None:
             return found
+        parts = parts_at(key)
         same = 0
         while same < min(len(parts), len(self.place)) and parts[same].name == self.place[same]:
             same += 1
         scope = self.scope
         for part in parts[same:]:
-            key = scope, part.name
-            if key not in self._children:
-                self._children[key] = self.builder.scope(part.name, scope, part.kind, type=part.type)
-            scope = self._children[key]
-        self._scopes[parts] = scope
+            child = scope, part.name
+            if child not in self._children:
+                self._children[child] = self.builder.scope(part.name, scope, part.kind, type=part.type)
+            scope = self._children[child]
+        self._scopes[key] = scope
         return scope
 
 

@@ -1,9 +1,10 @@
 """What names and exporters' metadata tell of a node: the scopes it stands in and the line it came from."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TypeAlias
 
 from graphreel.graph import ScopeKind, Source
 
@@ -30,9 +31,38 @@ class ScopePart:
     kind: ScopeKind
 
 
+PlaceKey: TypeAlias = tuple[str, str, str]
+"""What the scopes of a node are read from: the way of reading, and one or two texts."""
+
+
+def place_key(name: str, told: Mapping[str, str], modules: bool) -> tuple[PlaceKey, str]:
+    """Where a node stands, by its metadata, else by its name; and what it is called there.
+
+    `modules` says that names which begin with `/` are paths of modules, as torch's old exporter has them.
+    """
+    prefix, short = name_prefix(name)
+    if NAME_SCOPES in told:
+        return ("hierarchy", told[NAME_SCOPES], told.get(CLASS_HIERARCHY, "")), short
+    if NAMESPACE in told:
+        return ("namespace", told[NAMESPACE], ""), short
+    return ("name", prefix, "modules" if modules and prefix.startswith("/") else ""), short
+
+
 @lru_cache(maxsize=4096)
-def parts_of_hierarchy(names: str, classes: str) -> tuple[ScopePart, ...]:
-    """Scopes from what torch.onnx.export writes: Python lists of dotted module paths and of class names.
+def parts_at(key: PlaceKey) -> tuple[ScopePart, ...]:
+    """The scopes from the outermost to the innermost."""
+    way, text, more = key
+    if way == "hierarchy":
+        return _parts_of_hierarchy(text, more)
+    if way == "namespace":
+        return _parts_of_namespace(text)
+    names = [name for part in text.split("/") for name in _split(part) if name]
+    kind = ScopeKind.MODULE if more else ScopeKind.NAME_SCOPE
+    return tuple(ScopePart(name, "", kind) for name in names[:DEEPEST])
+
+
+def _parts_of_hierarchy(names: str, classes: str) -> tuple[ScopePart, ...]:
+    """From what torch.onnx.export writes: Python lists of dotted module paths and of class names.
 
     The last entry is the operation itself. The first path is empty and stands for the whole module.
     """
@@ -41,19 +71,10 @@ def parts_of_hierarchy(names: str, classes: str) -> tuple[ScopePart, ...]:
     return _nested(zip(paths, [*types, *[""] * len(paths)], strict=False))
 
 
-@lru_cache(maxsize=4096)
-def parts_of_namespace(namespace: str) -> tuple[ScopePart, ...]:
-    """Scopes from a namespace such as `: Net/layers.0: Block/layers.0.fc: torch.nn.Linear/linear: aten.linear`."""
+def _parts_of_namespace(namespace: str) -> tuple[ScopePart, ...]:
+    """From a namespace such as `: Net/layers.0: Block/layers.0.fc: torch.nn.Linear/linear: aten.linear`."""
     entries = (entry.partition(": ") for entry in namespace.split("/")[:-1])
     return _nested((path.strip(), cls.strip()) for path, _, cls in entries)
-
-
-@lru_cache(maxsize=4096)
-def parts_of_name(prefix: str, modules: bool) -> tuple[ScopePart, ...]:
-    """Scopes from the part of a node's name that stands before its last part, such as `/layers.0/attn`."""
-    kind = ScopeKind.MODULE if modules and prefix.startswith("/") else ScopeKind.NAME_SCOPE
-    names = [name for part in prefix.split("/") for name in _split(part) if name]
-    return tuple(ScopePart(name, "", kind) for name in names[:DEEPEST])
 
 
 def name_prefix(name: str) -> tuple[str, str]:

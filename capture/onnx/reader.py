@@ -4,6 +4,7 @@ Nothing of the file is executed or imported, weights are never touched, and what
 that nothing gives, a name given twice) is shown rather than refused.
 """
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from graphreel.capture.onnx import naming
@@ -14,7 +15,7 @@ from graphreel.capture.onnx.initializers import declare_inputs
 from graphreel.capture.onnx.overview import describe_model, op_name, opset_versions
 from graphreel.capture.onnx.schemas import Schemas
 from graphreel.capture.onnx.tensors import plain_attribute
-from graphreel.graph import NONE, ROOT, Graph, GraphBuilder, Progress, ValueKind
+from graphreel.graph import NONE, ROOT, Graph, GraphBuilder, Progress, ValueId, ValueKind
 
 if TYPE_CHECKING:
     from onnx import AttributeProto, FunctionProto, GraphProto, ModelProto, NodeProto
@@ -78,37 +79,44 @@ class _Reader:
     def _read_node(self, frame: Frame, node: "NodeProto") -> list[Frame]:
         """Append a node; gives the frames of the bodies that it owns, yet to be read."""
         function = self.functions.get(node)
-        taken = self._inputs(frame, node, function)
-        parts, short = self._place(node)
+        values, arguments = self._inputs(frame, node, function)
+        told = {entry.key: entry.value for entry in node.metadata_props}
+        key, short = naming.place_key(node.name, told, self.module_names)
+        scope = frame.scope_at(key)
         attributes = list(frame.attributes_of(node))
-        scope = frame.scope_of(parts)
         row = self.builder.node(
             op_name(node),
-            [value for value, _ in taken],
+            values,
             scope=scope,
-            source=self._source(node),
+            source=self._source(told) if told else NONE,
             name=node.name,
-            input_names=[argument for _, argument in taken],
+            input_names=arguments,
             attributes=_plain_attributes(attributes),
         )
         outputs = [frame.give(name, row, port) for port, name in enumerate(_without_tail(node.output))]
         bodies = [(name, graph) for name, each in attributes for graph in _graphs(each)]
         if not bodies and function is None:
             return []
-        owner = Owner(frame, node, row, scope, outputs, short, tuple(part.name for part in parts))
+        place = tuple(part.name for part in naming.parts_at(key))
+        owner = Owner(frame, node, row, scope, outputs, short or node.op_type, place)
         opened = [open_body(owner, name, graph) for name, graph in bodies]
         if function is not None and self._may_expand(node, function):
             opened.append(open_function(owner, function))
         return opened
 
-    def _inputs(self, frame: Frame, node: "NodeProto", function: "FunctionProto | None") -> list[tuple[int, str]]:
-        """Each value taken with its argument's name; optional inputs that are left out are skipped."""
-        count = len(node.input)
+    def _inputs(
+        self, frame: Frame, node: "NodeProto", function: "FunctionProto | None"
+    ) -> tuple[list[ValueId], list[str]]:
+        """The values taken and their arguments' names; optional inputs that are left out are skipped."""
+        names = list(node.input)
         if function is None:
-            names = frame.schemas.input_names(node.domain, node.op_type, count)
+            arguments = frame.schemas.input_names(node.domain, node.op_type, len(names))
         else:
-            names = [*function.input, *[""] * count][:count]
-        return [(frame.find(name), argument) for name, argument in zip(node.input, names, strict=True) if name]
+            arguments = [*function.input, *[""] * len(names)][: len(names)]
+        if not all(names):
+            arguments = [argument for argument, name in zip(arguments, names, strict=True) if name]
+            names = [name for name in names if name]
+        return [frame.find(name) for name in names], arguments
 
     def _may_expand(self, node: "NodeProto", function: "FunctionProto") -> bool:
         """Whether a function's body can be written out without going on for ever or growing too large."""
@@ -118,27 +126,10 @@ class _Reader:
         self.expanded += sum(1 for _ in all_nodes(function.node))
         return True
 
-    def _place(self, node: "NodeProto") -> tuple[tuple[naming.ScopePart, ...], str]:
-        """The scopes of a node, and what it is called within them."""
-        prefix, short = naming.name_prefix(node.name)
-        entries = node.metadata_props
-        if not entries:
-            return naming.parts_of_name(prefix, self.module_names), short or node.op_type
-        told = {entry.key: entry.value for entry in entries}
-        if naming.NAME_SCOPES in told:
-            parts = naming.parts_of_hierarchy(told[naming.NAME_SCOPES], told.get(naming.CLASS_HIERARCHY, ""))
-        elif naming.NAMESPACE in told:
-            parts = naming.parts_of_namespace(told[naming.NAMESPACE])
-        else:
-            parts = naming.parts_of_name(prefix, self.module_names)
-        return parts, short or node.op_type
-
-    def _source(self, node: "NodeProto") -> int:
+    def _source(self, told: Mapping[str, str]) -> int:
         source = NONE
-        for entry in node.metadata_props:
-            if entry.key == naming.STACK_TRACE:
-                for line in naming.stack_of(entry.value):
-                    source = self.builder.source(line.file, line.line, line.function, source)
+        for line in naming.stack_of(told.get(naming.STACK_TRACE, "")):
+            source = self.builder.source(line.file, line.line, line.function, source)
         return source
 
 
