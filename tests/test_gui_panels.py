@@ -102,6 +102,7 @@ def shown(error: RecordedError | None = None, status: Status = Status.COMPLETE) 
     iteration = Iteration(3, status, "hash", GRAPH.node_count, 9, 0, 8000, {"loss": 0.25}, error)
     nodes = GRAPH.node_count
     columns = {"start_ns": np.arange(nodes) * 1000, "duration_ns": np.full(nodes, 1500), "out_max": np.full(nodes, 0.5)}
+    columns["argument.eps"] = np.full(nodes, np.nan)
     return Shown(iteration, GRAPH, columns)
 
 

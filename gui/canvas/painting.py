@@ -8,7 +8,17 @@ from functools import cached_property
 
 import numpy as np
 from PySide6.QtCore import QPointF, QRectF, Qt
-from PySide6.QtGui import QBrush, QColor, QFont, QFontMetricsF, QPainter, QPainterPath, QPen, QPolygonF
+from PySide6.QtGui import (
+    QBrush,
+    QColor,
+    QFont,
+    QFontMetricsF,
+    QPainter,
+    QPainterPath,
+    QPainterPathStroker,
+    QPen,
+    QPolygonF,
+)
 
 from graphreel.assets import FONT_FAMILY
 from graphreel.gui.canvas.picking import Bounds, Rows, boxes_in
@@ -34,6 +44,7 @@ class Painting:
 
     scene: Scene
     _paths: dict[int, QPainterPath] = field(default_factory=dict)
+    _halos: dict[int, QPainterPath] = field(default_factory=dict)
     _widths: dict[tuple[str, int, int], float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -229,13 +240,16 @@ class Painting:
     def _paint_halo(self, painter: QPainter, theme: Theme, row: int, font: QFont) -> None:
         """Keep a group's title apart from edges that run past it."""
         texts = self.scene.texts
-        outline = QPainterPath()
-        outline.addText(QPointF(float(texts.x[row]) * _FINE, float(texts.y[row]) * _FINE), font, texts.text[row])
+        halo = self._halos.get(row)
+        if halo is None:
+            outline = QPainterPath()
+            outline.addText(QPointF(float(texts.x[row]) * _FINE, float(texts.y[row]) * _FINE), font, texts.text[row])
+            stroker = QPainterPathStroker(QPen(QColor(), 4.0 * _FINE))
+            stroker.setJoinStyle(Qt.PenJoinStyle.RoundJoin)
+            halo = self._halos[row] = stroker.createStroke(outline)
         box = int(texts.box[row])
-        halo = halo_colour(theme.boxes[self.scene.box_class[box]], theme.page, self._depths[box])
-        pen = QPen(QColor(halo), 4.0 * _FINE)
-        pen.setJoinStyle(Qt.PenJoinStyle.RoundJoin)
-        painter.strokePath(outline, pen)
+        color = halo_colour(theme.boxes[self.scene.box_class[box]], theme.page, self._depths[box])
+        painter.fillPath(halo, QColor(color))
 
     def _paint_text(self, painter: QPainter, texts: Texts | EdgeLabels, row: int, font: QFont) -> None:
         x, y, text = float(texts.x[row]) * _FINE, float(texts.y[row]) * _FINE, texts.text[row]

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any
 
+import numpy as np
+
 from graphreel.graph import NONE, Access, Graph, Node, Scope, Value, node_keys, word
 from graphreel.gui.text import count_text, duration_text
 from graphreel.gui.views import Selection, Shown, What
@@ -159,6 +161,8 @@ class Inspector:
     def _columns(self, node: int) -> Iterable[Row]:
         for name, column in self.shown.columns.items():
             number = column[node]
+            if np.issubdtype(column.dtype, np.floating) and np.isnan(number):
+                continue  # this column has nothing to say of this node
             if name.endswith("_ns"):
                 yield {"start_ns": "starts at", "duration_ns": "took"}.get(name, name), duration_text(int(number))
             else:

@@ -74,8 +74,8 @@ class WelcomePage(QWidget):
         column.setFixedWidth(560)
         inside = QVBoxLayout(column)
         inside.setSpacing(14)
-        for widget in (self.sign, named(QLabel("Graphreel"), "hero"), lead):
-            inside.addWidget(widget)
+        for label in (self.sign, named(QLabel("Graphreel"), "hero"), lead):
+            inside.addWidget(label)
         inside.addSpacing(6)
         inside.addLayout(buttons)
         below: tuple[QWidget, ...] = (self.progress, self.note, self.recent_title, self.recent)
