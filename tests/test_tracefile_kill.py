@@ -94,7 +94,7 @@ def test_a_kill_loses_no_more_than_is_on_its_way(tmp_path: Path) -> None:
 
 def test_a_second_process_follows_a_recording(tmp_path: Path) -> None:
     path = tmp_path / "run.reel"
-    process = start(path, capacity=4, limit=600)
+    process = start(path, capacity=4, limit=1500)
     deadline = time.monotonic() + 30
     while not path.exists() or not path.stat().st_size:
         assert time.monotonic() < deadline
@@ -113,6 +113,6 @@ def test_a_second_process_follows_a_recording(tmp_path: Path) -> None:
     assert process.returncode == 0
     assert len(seen) > 5, "it was followed while it grew"
     trace.refresh()
-    assert [entry.index for entry in trace.iterations] == list(range(600))
+    assert [entry.index for entry in trace.iterations] == list(range(1500))
     assert trace.problems == ()
     assert [found.name for found in tmp_path.iterdir()] == ["run.reel"]

@@ -38,6 +38,7 @@ class ReelDatabase:
     def __init__(self, path: Path, info: Mapping[str, str]) -> None:
         path.write_bytes(_new_database(info))
         self._stored: dict[str, _Stored] = {}
+        # A recorder hands over the same graph again and again; hashing it once is enough.
         self._last: tuple[Graph, str] | None = None
         self._connection = sqlite3.connect(path, timeout=_PATIENCE, isolation_level=None)
         try:
