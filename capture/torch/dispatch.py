@@ -6,13 +6,14 @@ Each line here costs time in every operation. What can wait for the writer's thr
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from time import perf_counter_ns
-from types import FrameType
+from types import CodeType, FrameType
 from typing import TYPE_CHECKING, Any
 from weakref import ref
 
 import torch
 from torch import Tensor
 from torch._C import _current_autograd_node, _current_graph_task_id
+from torch._C._dynamo.eval_frame import get_eval_frame_callback
 from torch.autograd import _get_sequence_nr, _make_grads
 from torch.autograd.graph import _engine_run_backward
 from torch.nn import Parameter
@@ -77,6 +78,8 @@ class RecordMode(TorchDispatchMode):
         self, func: Any, types: Sequence[type], args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:
         """Run an operation and note it down. What it gives and raises is what it would without us."""
+        if get_eval_frame_callback() is not None:
+            return self._away_from_compiler(func, types, args, kwargs)
         info = self._ops.get(id(func)) or self._learn(func)
         if self.log is None or info.skipped:
             return info.call(*args, **kwargs) if kwargs else info.call(*args)
@@ -96,7 +99,7 @@ class RecordMode(TorchDispatchMode):
             try:
                 if type(out) is Tensor and info.fresh:
                     notes = log.tensors
-                    self.table.known[id(out)] = (ref(out), self.table.current, len(notes), 0)
+                    self.table.known[id(out)] = (ref(out), self.table.current, len(notes))
                     outputs: tuple[int, ...] = (len(notes),)
                     notes.append((out.dtype, out.shape, out.device, NO_ALIAS))
                 else:
@@ -107,6 +110,13 @@ class RecordMode(TorchDispatchMode):
             except Exception as fault:  # noqa: BLE001 - the same
                 self.fault(fault)
         return out
+
+    @torch._disable_dynamo
+    def _away_from_compiler(
+        self, func: Any, types: Sequence[type], args: tuple[Any, ...], kwargs: Mapping[str, Any] | None
+    ) -> Any:
+        """The same within `torch.compile` and `torch.cond`, whose compiler must not look into what we do."""
+        return self.__torch_dispatch__(func, types, args, kwargs)
 
     def _learn(self, func: Any) -> OpInfo:
         try:
@@ -253,3 +263,21 @@ class RecordMode(TorchDispatchMode):
             self.failed = (id(error), event)
         except Exception as fault:  # noqa: BLE001 - the error that counts is the program's
             self.fault(fault)
+
+
+def _keep_compiler_out(code: CodeType) -> None:
+    """Mark a function so that PyTorch's compiler runs it as it is.
+
+    WORKAROUND: the wrapper that TorchDispatchMode would put around the handler does this at a price for every
+    operation. torch._dynamo.eval_frame.skip_code does it at none, but importing that takes a second.
+    """
+    from torch._C._dynamo import eval_frame
+
+    if hasattr(eval_frame, "skip_code"):  # before PyTorch 2.7
+        eval_frame.skip_code(code)
+    else:
+        action = eval_frame._FrameAction
+        eval_frame.set_code_exec_strategy(code, eval_frame._FrameExecStrategy(action.SKIP, action.DEFAULT))
+
+
+_keep_compiler_out(RecordMode.__torch_dispatch__.__code__)

@@ -1,5 +1,7 @@
 """Which module runs, and what its parts are called relative to the outermost module."""
 
+import gc
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import FrameType
 from typing import Self
@@ -83,3 +85,16 @@ def optimizer_names(
                 if isinstance(state, torch.Tensor):
                     found[id(state)] = (ValueKind.OPTIMIZER_STATE, f"{name}.{key}" if name else str(key))
     return found
+
+
+def any_optimizer_of(members: Mapping[int, object]) -> bool:
+    """Whether the program has made an optimizer for one of these parameters, given by `id`."""
+    # PyTorch keeps no list of optimizers, so the garbage collector's has to do. By type, not by isinstance, which
+    # runs code of the objects asked.
+    return any(
+        id(parameter) in members
+        for found in gc.get_objects()
+        if issubclass(type(found), Optimizer)
+        for group in getattr(found, "param_groups", ())
+        for parameter in group["params"]
+    )

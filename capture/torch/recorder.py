@@ -31,9 +31,10 @@ from graphreel.capture.torch.dispatch import RecordMode
 from graphreel.capture.torch.errors import RecorderState, RecorderWarning
 from graphreel.capture.torch.failures import failure_of
 from graphreel.capture.torch.log import PassLog, ScopeNote
-from graphreel.capture.torch.modules import ModuleCall, ModuleNames, call_names, optimizer_names
+from graphreel.capture.torch.modules import ModuleCall, ModuleNames, any_optimizer_of, call_names, optimizer_names
 from graphreel.capture.torch.stacks import Stacks, source_text
-from graphreel.capture.torch.tensors import TensorTable
+from graphreel.capture.torch.tensors import SwapGuard, TensorTable
+from graphreel.tracefile.errors import TraceError
 from graphreel.tracefile.model import IterationRecord, Status
 
 
@@ -99,6 +100,7 @@ class TorchRecorder:
             module_hooks.register_module_parameter_registration_hook(self._guarded(self._parameter_registered)),
             register_optimizer_step_pre_hook(self._guarded(self._step_begins)),
             register_optimizer_step_post_hook(self._guarded(self._step_ends)),
+            SwapGuard(self._table),
         ]
         self._begin(time.perf_counter_ns())
 
@@ -314,9 +316,7 @@ class TorchRecorder:
         self._calls_until_search -= 1
         if self._calls_until_search <= 0:
             self._calls_until_search = 2 * self.recorded + 2
-            import gc
-
-            self._optimizer_seen = any(issubclass(type(found), Optimizer) for found in gc.get_objects())
+            self._optimizer_seen = any_optimizer_of(self._table.members)
         return not self._optimizer_seen
 
     def _parameter_registered(self, module: nn.Module, name: str, parameter: Any) -> None:
@@ -376,11 +376,15 @@ class TorchRecorder:
         if not self.alive:
             return
         self.alive, self._mode.log, self._mode.before = False, None, None
+        if isinstance(fault, TraceError):
+            self._warn(f"recording ended: {fault}")
+            return
         where = traceback.extract_tb(fault.__traceback__)[-1:]
         place = f" ({where[0].name}, line {where[0].lineno})" if where else ""
-        message = (
-            f"recording ended by a fault of Graphreel's own, please report: {type(fault).__name__}: {fault}{place}"
-        )
+        what = f"{type(fault).__name__}: {fault}{place}"
+        self._warn(f"recording ended by a fault of Graphreel's own, please report: {what}")
+
+    def _warn(self, message: str) -> None:
         try:
             warnings.warn(message, RecorderWarning, stacklevel=2)
         except RecorderWarning:

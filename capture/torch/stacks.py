@@ -109,9 +109,10 @@ def _file_of(code: CodeType) -> str:
 
 
 def _main_file() -> str | None:
-    """The program itself is the user's, even one that is installed (`python -m package.train`)."""
+    """The program itself is the user's, even one that is installed (`python -m package.train`); no command is."""
     file = getattr(sys.modules.get("__main__"), "__file__", None)
-    return str(Path(file).absolute()) if file else None
+    path = str(Path(file).absolute()) if file else None
+    return None if path and path.startswith(f"{sysconfig.get_path('scripts')}/") else path
 
 
 def _own_folders() -> tuple[str, ...]:
@@ -124,7 +125,7 @@ def _own_folders() -> tuple[str, ...]:
 def _foreign_folders() -> tuple[str, ...]:
     """Folders whose code is not the user's: the standard library, installed packages, and the recorder itself."""
     paths = sysconfig.get_paths()
-    folders = {Path(paths[name]) for name in ("stdlib", "platstdlib", "purelib", "platlib")}
+    folders = {Path(paths[name]) for name in ("stdlib", "platstdlib", "purelib", "platlib", "scripts")}
     folders |= {Path(folder) for folder in (*site.getsitepackages(), site.getusersitepackages())}
     # By name, not by import: capture must not import the packages above it.
     for name in ("graphreel", "graphreel.capture", "graphreel.tracefile", "graphreel.graph"):

@@ -4,6 +4,7 @@ Nothing here keeps a tensor alive.
 """
 
 from collections.abc import Callable
+from functools import wraps
 from typing import TypeAlias
 from weakref import ref
 
@@ -13,14 +14,10 @@ from torch.nn import Parameter
 from graphreel.capture.torch.log import NO_ALIAS, RawTensor
 from graphreel.graph import ValueKind
 
-Known: TypeAlias = tuple[Callable[[], object], int, int, int]
-"""A tensor that was seen: weak reference, pass it was last seen in, number in that pass, address if pinned."""
+Known: TypeAlias = tuple[Callable[[], object], int, int]
+"""A tensor that was seen: weak reference, pass it was last seen in, number in that pass."""
 
 _UNKNOWN: RawTensor = (None, None, None, NO_ALIAS)
-
-
-def _pinned() -> None:
-    """Stands where a weak reference would: see `TensorTable.meet`."""
 
 
 class TensorTable:
@@ -46,47 +43,34 @@ class TensorTable:
         """Start a pass: numbers begin at 0 again, and entries of tensors that died are dropped."""
         self.notes = notes
         self.current += 1
-        self.known = {key: entry for key, entry in self.known.items() if entry[0] is _pinned or entry[0]() is not None}
+        self.known = {key: entry for key, entry in self.known.items() if entry[0]() is not None}
         self.members, self.names, self._owners = {}, {}, {}
 
     def meet(self, tensor: torch.Tensor) -> int:
         """The number of a tensor that enters an operation, given now if the pass has not seen it."""
         key = id(tensor)
         entry = self.known.get(key)
-        # WORKAROUND: torch.utils.swap_tensors, which Module.to() and load_state_dict() may use, refuses a tensor that
-        # has a weak reference. Parameters and buffers go by `id` and address instead: one that died and was followed
-        # by another with both the same is the same to a graph.
-        if type(tensor) is Parameter or key in self.members:
-            address = _address(tensor)
-            same = entry is not None and entry[0] is _pinned and entry[3] == address
-            reference: Callable[[], object] = _pinned
-        else:
-            address = 0
-            same = entry is not None and entry[0]() is tensor
-            reference = entry[0] if entry is not None and same else ref(tensor)
-        if entry is not None and same and entry[1] == self.current:
+        seen = entry is not None and entry[0]() is tensor
+        if entry is not None and seen and entry[1] == self.current:
             return entry[2]
         number = len(self.notes)
-        self.notes.append(note(tensor, self._owner(tensor, number, seen=same)))
-        self.known[key] = (reference, self.current, number, address)
+        self.notes.append(note(tensor, self._owner(tensor, number, seen=seen)))
+        self.known[key] = (entry[0] if entry is not None and seen else ref(tensor), self.current, number)
         return number
 
     def made(self, tensor: torch.Tensor, alias: int = NO_ALIAS) -> int:
         """The number of a tensor that an operation gave: a new one, unless it gave back what it took."""
         key = id(tensor)
         entry = self.known.get(key)
-        if entry is not None:
-            if entry[0] is _pinned:
-                return self.meet(tensor)
-            if entry[1] == self.current and entry[0]() is tensor:
-                return entry[2]
+        if entry is not None and entry[1] == self.current and entry[0]() is tensor:
+            return entry[2]
         notes = self.notes
         number = len(notes)
         try:
             notes.append((tensor.dtype, tensor.shape, tensor.device, alias))
         except (RuntimeError, ValueError, NotImplementedError):
             notes.append(_UNKNOWN)
-        self.known[key] = (ref(tensor), self.current, number, 0)
+        self.known[key] = (ref(tensor), self.current, number)
         return number
 
     def _owner(self, tensor: torch.Tensor, number: int, *, seen: bool) -> int:
@@ -99,7 +83,7 @@ class TensorTable:
             return owner
         if not seen and number:
             # Never seen, so it may have been made of another one behind the dispatcher's back (`Parameter(tensor)`).
-            for reference, current, other, _ in self.known.values():
+            for reference, current, other in self.known.values():
                 if current == self.current:
                     found = reference()
                     if isinstance(found, torch.Tensor) and storage_address(found) == address:
@@ -112,7 +96,11 @@ class TensorTable:
         entry = self.known.get(key)
         if entry is None or entry[1] != self.current or key in self.names:
             return False
-        return entry[0] is not _pinned and entry[0]() is tensor
+        return key not in self.members and entry[0]() is tensor and not isinstance(tensor, Parameter)
+
+    def forget(self, tensor: object) -> None:
+        """Hold nothing of a tensor any more, not even a weak reference."""
+        self.known.pop(id(tensor), None)
 
     def named(self) -> dict[int, tuple[ValueKind, str]]:
         """Kind and name of the pass's tensors that have one, by number."""
@@ -133,16 +121,34 @@ def note(tensor: torch.Tensor, alias: int) -> RawTensor:
         return _UNKNOWN
 
 
-def _address(tensor: torch.Tensor) -> int:
-    try:
-        return tensor.data_ptr()
-    except (RuntimeError, ValueError, NotImplementedError):
-        return 0
-
-
 def storage_address(tensor: torch.Tensor) -> int:
     """Where a tensor's memory begins; 0 where it has none."""
     try:
         return tensor.untyped_storage().data_ptr()
     except (RuntimeError, ValueError, NotImplementedError):
         return 0
+
+
+class SwapGuard:
+    """Lets go of tensors that are about to be swapped, until it is removed.
+
+    WORKAROUND: torch.utils.swap_tensors, which Module.to() and load_state_dict() may use, refuses a tensor that has a
+    weak reference.
+    """
+
+    def __init__(self, table: TensorTable) -> None:
+        self._swap = swap = torch.utils.swap_tensors
+
+        @wraps(swap)
+        def swap_tensors(t1: torch.Tensor, t2: torch.Tensor) -> None:
+            table.forget(t1)
+            table.forget(t2)
+            swap(t1, t2)
+
+        self._ours = swap_tensors
+        torch.utils.swap_tensors = swap_tensors
+
+    def remove(self) -> None:
+        """Put PyTorch's own function back, unless somebody has replaced ours meanwhile."""
+        if torch.utils.swap_tensors is self._ours:
+            torch.utils.swap_tensors = self._swap
