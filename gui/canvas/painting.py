@@ -73,11 +73,6 @@ class Painting:
             found.append(font)
         return found
 
-    @property
-    def whole(self) -> QRectF:
-        """The whole picture's rectangle."""
-        return QRectF(0, 0, *self.scene.placement.size)
-
     def paint(self, painter: QPainter, theme: Theme, overlay: Overlay, area: QRectF, zoom: float) -> None:
         """Paint what meets `area`; the painter stands in the picture's units, `zoom` pixels to each."""
         left, top, right, bottom = area.left(), area.top(), area.right(), area.bottom()

@@ -1,7 +1,7 @@
 """The command palette and the shortcut sheet: every action of the window, found by typing a part of its name."""
 
-from PySide6.QtCore import QEvent, QObject, Qt
-from PySide6.QtGui import QKeyEvent
+from PySide6.QtCore import QEvent, QModelIndex, QObject, QPersistentModelIndex, QRect, Qt
+from PySide6.QtGui import QGuiApplication, QKeyEvent, QPainter
 from PySide6.QtWidgets import (
     QDialog,
     QFrame,
@@ -11,6 +11,8 @@ from PySide6.QtWidgets import (
     QListWidget,
     QListWidgetItem,
     QScrollArea,
+    QStyledItemDelegate,
+    QStyleOptionViewItem,
     QVBoxLayout,
     QWidget,
 )
@@ -18,7 +20,21 @@ from PySide6.QtWidgets import (
 from graphreel.gui.actions import MENUS, Actions, Declaration, key_text
 from graphreel.gui.widgets import named
 
-_NAME = Qt.ItemDataRole.UserRole
+_NAME, _KEYS = Qt.ItemDataRole.UserRole, Qt.ItemDataRole.UserRole + 1
+_ROWS = 12
+
+
+class _KeysAtRight(QStyledItemDelegate):
+    """Writes a row's keys at its right end."""
+
+    def paint(
+        self, painter: QPainter, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex
+    ) -> None:
+        super().paint(painter, option, index)
+        rect: QRect = option.rect
+        painter.setPen(QGuiApplication.palette().placeholderText().color())
+        flags = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
+        painter.drawText(rect.adjusted(0, 0, -12, 0), int(flags), index.data(_KEYS))
 
 
 def matching(declared: Declaration, query: str) -> bool:
@@ -39,6 +55,7 @@ class CommandPalette(QFrame):
         self.field.setAccessibleName("Command")
         self.rows = QListWidget()
         self.rows.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.rows.setItemDelegate(_KeysAtRight(self.rows))
         self.field.textChanged.connect(self._fill)
         self.field.installEventFilter(self)
         self.rows.itemClicked.connect(self._run)
@@ -55,7 +72,8 @@ class CommandPalette(QFrame):
         self._fill("")
         window = self._window
         width = min(560, window.width() - 40)
-        self.setGeometry((window.width() - width) // 2, 56, width, min(420, window.height() - 90))
+        self.setFixedWidth(width)
+        self.move((window.width() - width) // 2, 56)
         self.show()
         self.raise_()
         self.field.setFocus()
@@ -64,13 +82,16 @@ class CommandPalette(QFrame):
         self.rows.clear()
         for declared in self._actions:
             if matching(declared, query) and self._actions[declared.name].isEnabled():
-                keys = key_text(declared)
                 menu = f"{declared.menu}: " if declared.menu else ""
-                item = QListWidgetItem(f"{menu}{declared.text.rstrip('…')}{'   ' + keys if keys else ''}")
+                item = QListWidgetItem(f"{menu}{declared.text.rstrip('…')}")
                 item.setData(_NAME, declared.name)
+                item.setData(_KEYS, key_text(declared))
                 item.setToolTip(declared.tip)
                 self.rows.addItem(item)
         self.rows.setCurrentRow(0)
+        rows = min(max(self.rows.count(), 1), _ROWS)
+        self.rows.setFixedHeight(rows * max(self.rows.sizeHintForRow(0), 26) + 4)
+        self.adjustSize()
 
     def _run(self, item: QListWidgetItem | None) -> None:
         self.hide()

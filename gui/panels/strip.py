@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QColor, QHelpEvent, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPolygonF
+from PySide6.QtGui import QColor, QHelpEvent, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPolygonF, QWheelEvent
 from PySide6.QtWidgets import QAbstractScrollArea, QSizePolicy, QToolTip, QWidget
 
 from graphreel.gui.text import count_text, duration_text
@@ -187,6 +187,12 @@ class IterationStrip(QAbstractScrollArea):
         row = self._row_at(event.position().x())
         if row is not None and event.button() == Qt.MouseButton.LeftButton:
             self.choose(row)
+
+    def wheelEvent(self, event: QWheelEvent) -> None:
+        turned = event.angleDelta()
+        bar = self.horizontalScrollBar()
+        bar.setValue(bar.value() - (turned.x() or turned.y()))
+        event.accept()
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         row = self._row_of(self.current) or 0
