@@ -234,7 +234,7 @@ def graphs(draw: st.DrawFn) -> Graph:
     return builder.build()
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(graphs(), min_size=1, max_size=3))
 def test_random_graphs_come_back(tmp_path: Path, drawn: list[Graph]) -> None:
     for graph in drawn:
