@@ -164,3 +164,25 @@ def test_branches_of_a_traced_cond(tmp_path: Path) -> None:
     branches = [scope for scope in map(graph.scope, range(graph.scope_count)) if scope.kind is ScopeKind.BRANCH]
     assert [scope.owner and scope.owner.op for scope in branches] == ["If", "If"]
     assert {"Relu", "Neg"} <= {node.op for node in walk(graph) if "_branch" in node.scope.path}
+
+
+class Attention(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.qkv = nn.Linear(8, 24)
+        self.out = nn.Linear(8, 8)
+
+    def forward(self, x: Tensor) -> Tensor:
+        query, key, value = self.qkv(x).chunk(3, -1)
+        return self.out((query @ key.mT).softmax(-1) @ value)
+
+
+def test_a_node_that_the_exporter_added_stands_between_its_neighbours(tmp_path: Path) -> None:
+    path = tmp_path / "attention.onnx"
+    model = nn.Sequential(Attention(), Attention()).eval()
+    with warnings.catch_warnings(action="ignore"):
+        torch.onnx.export(model, (torch.randn(2, 4, 8),), dynamo=True, verbose=False).save(str(path))
+    told = {node.name for node in onnx.load(path).graph.node if node.metadata_props}
+    added = [node for node in walk(read(path)) if node.name not in told]
+    assert [node.op for node in added] == ["Split", "Split"]
+    assert [node.scope.path for node in added] == ["Sequential/0", "Sequential/1"]

@@ -35,6 +35,16 @@ PlaceKey: TypeAlias = tuple[str, str, str]
 """What the scopes of a node are read from: the way of reading, and one or two texts."""
 
 
+NOWHERE: PlaceKey = ("name", "", "")
+"""What stands for a node whose name and metadata tell no place."""
+
+
+def tells_modules(key: PlaceKey) -> bool:
+    """Whether a place is the path of a module, rather than a part of a name that may mean anything."""
+    way, _, more = key
+    return way != "name" or more == "modules"
+
+
 def place_key(name: str, told: Mapping[str, str], modules: bool) -> tuple[PlaceKey, str]:
     """Where a node stands, by its metadata, else by its name; and what it is called there.
 

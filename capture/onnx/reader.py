@@ -14,6 +14,7 @@ from graphreel.capture.onnx.functions import LARGEST_EXPANSION, Functions, all_n
 from graphreel.capture.onnx.initializers import declare_inputs
 from graphreel.capture.onnx.overview import describe_model, op_name, opset_versions
 from graphreel.capture.onnx.schemas import Schemas
+from graphreel.capture.onnx.settling import settle
 from graphreel.capture.onnx.tensors import plain_attribute
 from graphreel.graph import NONE, ROOT, Graph, GraphBuilder, Progress, ValueId, ValueKind
 
@@ -39,6 +40,8 @@ class _Reader:
         self.expanded = 0
         self.not_opened = 0
         self.undeclared = 0
+        self.homeless: list[int] = []
+        self.places_told = False
         # torch's old exporter names nodes after modules; in other files such names may be anything.
         self.module_names = model.producer_name == "pytorch"
 
@@ -53,7 +56,8 @@ class _Reader:
             self.builder.output(root.find(output.name))
         self._note("undeclared_values", self.undeclared + root.undeclared)
         self._note("functions_not_opened", self.not_opened)
-        return self.builder.build()
+        graph = self.builder.build()
+        return settle(graph, self.homeless) if self.places_told else graph
 
     def _read_frames(self, root: Frame) -> None:
         total = len(self.model.graph.node)
@@ -93,6 +97,10 @@ class _Reader:
             input_names=arguments,
             attributes=_plain_attributes(attributes),
         )
+        if key == naming.NOWHERE and not node.name.startswith("/"):
+            self.homeless.append(row)
+        elif naming.tells_modules(key):
+            self.places_told = True
         outputs = [frame.give(name, row, port) for port, name in enumerate(_without_tail(node.output))]
         bodies = [(name, graph) for name, each in attributes for graph in _graphs(each)]
         if not bodies and function is None:
