@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -172,7 +173,7 @@ def by_igraph(view: VisibleGraph, sizes: FloatColumn) -> tuple[float, Placement]
 def straight(places: FloatColumn) -> FloatColumn:
     """A broken line as cubic segments."""
     parts = [places[:1]]
-    for one, other in zip(places[:-1], places[1:], strict=True):
+    for one, other in pairwise(places):
         parts.append(one + (other - one) * np.array([[1 / 3], [2 / 3], [1.0]]))
     return np.concatenate(parts)
 

@@ -41,7 +41,7 @@ def check_placement(view: VisibleGraph, placement: Placement) -> None:
 def count_outside(view: VisibleGraph, placement: Placement) -> int:
     """How many boxes do not lie within their group, or within the picture."""
     edges = _borders(placement.rects)
-    around = np.concatenate((edges, [[0.0, 0.0, *placement.size]]))[view.parent]
+    around = np.append(edges, [[0.0, 0.0, *placement.size]], axis=0)[view.parent]
     over = np.concatenate((around[:, :2] - edges[:, :2], edges[:, 2:] - around[:, 2:]), axis=1)
     return int(np.any(over > _TOLERANCE, axis=1).sum())
 
@@ -57,7 +57,7 @@ def count_overlaps(view: VisibleGraph, placement: Placement) -> int:
     count = 0
     for boxes in children.values():
         # At the same height a box that ends goes before one that begins.
-        events = sorted([(bottom[b], 0, b) for b in boxes] + [(top[b], 1, b) for b in boxes])
+        events = sorted((y[b], begins, b) for begins, y in enumerate((bottom, top)) for b in boxes)
         active: list[tuple[float, int]] = []
         for _, begins, box in events:
             at = bisect_left(active, (left[box], box))

@@ -20,6 +20,7 @@ class Lane:
         heads: Which of its heads it serves.
         gaps: The highest and the lowest gap between which it runs; gap i lies above row i.
         right: On which side of the boxes.
+        near: The x of what it serves.
         column: How-many-th from the boxes.
         x: Where it runs.
     """
@@ -28,6 +29,7 @@ class Lane:
     heads: tuple[int, ...]
     gaps: tuple[int, int]
     right: bool
+    near: float
     column: int = 0
     x: float = 0.0
 
@@ -66,13 +68,20 @@ def _lane(layers: Layers, number: int, far: list[int], x: list[float], width: fl
         right = True
     else:
         right = x[net.tail] + sum(x[head] for head in heads) / len(heads) >= width
-    return Lane(number, tuple(far), (min(gaps), max(gaps)), right)
+    if problem.is_box(net.tail):
+        near = x[net.tail] + (net.tail_at or 0.0)
+    else:
+        near = sum(x[net.heads[n][0]] + (net.heads[n][1] or 0.0) for n in far) / len(far)
+    return Lane(number, tuple(far), (min(gaps), max(gaps)), right, near)
 
 
 def _set_columns(beside: list[Lane]) -> None:
-    """First fit, short ones first; each column's taken gaps are the bits of a number."""
+    """First fit, short ones first, of these the ones farthest from the lanes, whose ways lie lowest (see `tracks`).
+
+    Each column's taken gaps are the bits of a number.
+    """
     columns: list[int] = []
-    for lane in sorted(beside, key=lambda lane: (lane.gaps[1] - lane.gaps[0], lane.gaps[0], lane.net)):
+    for lane in sorted(beside, key=_column_order):
         low, high = lane.gaps
         passed = (1 << (high + 1)) - (1 << low)
         column = next((c for c, taken in enumerate(columns) if not taken & passed), len(columns))
@@ -80,6 +89,10 @@ def _set_columns(beside: list[Lane]) -> None:
             columns.append(0)
         columns[column] |= passed
         lane.column = column
+
+
+def _column_order(lane: Lane) -> tuple[int, int, float, int]:
+    return lane.gaps[1] - lane.gaps[0], lane.gaps[0], lane.near if lane.right else -lane.near, lane.net
 
 
 def _set_places(beside: list[Lane], width: float, options: LayoutOptions) -> float:

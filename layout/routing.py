@@ -10,6 +10,7 @@ from graphreel.layout.layers import Layers
 from graphreel.layout.local import Arrangement, Leg
 from graphreel.layout.pen import Pen
 from graphreel.layout.placing import widths
+from graphreel.layout.tracks import Tracks
 from graphreel.layout.types import LayoutOptions
 
 _FREE_PART = 0.36
@@ -58,7 +59,7 @@ class _Router:
         for lane in self.lanes.by_net.values():
             lane.x += move
             self._set_outside_ports(lane)
-        self.tracks = _Tracks(len(layers.rows))
+        self.tracks = Tracks(len(layers.rows))
         self._take_tracks()
         self.tracks.settle()
         self.frame = self._stack_rows()
@@ -76,11 +77,12 @@ class _Router:
             net = self.problem.nets[lane.net]
             if not self.layers.is_outside(net.tail):
                 start = self._meet(net.tail, net.tail_at, lane.x)
-                self.tracks.ask((lane.net, -1), rank[net.tail] + 1, start, lane.x)
+                self.tracks.ask((lane.net, -1), rank[net.tail] + 1, start, lane.x, arrives=False)
             for n in lane.heads:
                 head, head_at = net.heads[n]
                 if not self.layers.is_outside(head):
-                    self.tracks.ask((lane.net, n), rank[head], lane.x, self._meet(head, head_at, lane.x))
+                    end = self._meet(head, head_at, lane.x)
+                    self.tracks.ask((lane.net, n), rank[head], end, lane.x, arrives=True)
 
     def _meet(self, vertex: int, at: float | None, towards: float) -> float:
         """The x where an edge from or to another x meets a vertex."""
@@ -239,36 +241,3 @@ class _Router:
     def _track_y(self, gap: int, key: tuple[int, int]) -> float:
         top, bottom = self.frame.bottoms[gap - 1], self.frame.tops[gap]
         return top + (bottom - top) * (self.tracks.number(key) + 1) / (self.tracks.count(gap) + 1)
-
-
-class _Tracks:
-    """Horizontal ways in the gaps; those that overlap get different ones."""
-
-    def __init__(self, gaps: int) -> None:
-        self._asked: list[list[tuple[float, float, tuple[int, int]]]] = [[] for _ in range(gaps + 1)]
-        self._counts = [0] * (gaps + 1)
-        self._numbers: dict[tuple[int, int], int] = {}
-
-    def ask(self, key: tuple[int, int], gap: int, start: float, end: float) -> None:
-        """Say that a way from one x to another is needed in a gap."""
-        self._asked[gap].append((min(start, end), max(start, end), key))
-
-    def settle(self) -> None:
-        """Give every way a track: the first that is free from left to right."""
-        for gap, asked in enumerate(self._asked):
-            ends: list[float] = []
-            for start, end, key in sorted(asked):
-                track = next((t for t, taken in enumerate(ends) if taken + _TRACK < start), len(ends))
-                if track == len(ends):
-                    ends.append(end)
-                ends[track] = end
-                self._numbers[key] = track
-            self._counts[gap] = len(ends)
-
-    def count(self, gap: int) -> int:
-        """How many tracks lie in a gap."""
-        return self._counts[gap]
-
-    def number(self, key: tuple[int, int]) -> int:
-        """Which track of its gap a way has, from the top."""
-        return self._numbers[key]

@@ -1,6 +1,7 @@
 """Each phase on its own: text in, text out."""
 
 import string
+from itertools import pairwise
 
 import pytest
 
@@ -98,7 +99,7 @@ def test_a_wrong_rank_is_a_layout_bug() -> None:
 
 
 def test_a_long_edge_has_no_dummies_but_a_lane() -> None:
-    chain = "; ".join(f"{one} {other}" for one, other in zip(string.ascii_letters[:20], string.ascii_letters[1:20]))
+    chain = "; ".join(f"{one} {other}" for one, other in pairwise(string.ascii_letters[:20]))
     found = ranked(f"{chain}; a t")
     assert all(not found.is_dummy(vertex) for row in found.rows for vertex in row)
     assert sum(map(len, found.far)) == 1
