@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.abc import Loader, MetaPathFinder
+from importlib.abc import InspectLoader, Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec, SourceFileLoader
 from pathlib import Path
 from types import CodeType, ModuleType, TracebackType
@@ -89,7 +89,10 @@ def _find_file(argv: Sequence[str]) -> Script:
     except OSError as error:
         raise CannotRun.unreadable(argv[0], error) from error
     loader = SourceFileLoader("__main__", file)
-    return Script(file, tuple(argv), folder, None, None, loader, lambda: loader.source_to_code(source, file))
+    # Only a folder counts as a package's kin, and has a spec.
+    spec = importlib.util.spec_from_file_location("__main__", file) if Path(argv[0]).is_dir() else None
+    package = None if spec is None else ""
+    return Script(file, tuple(argv), folder, package, spec, loader, lambda: loader.source_to_code(source, file))
 
 
 def _find_module(argv: Sequence[str]) -> Script:
@@ -111,9 +114,10 @@ def _find_module(argv: Sequence[str]) -> Script:
         sys.path.remove(folder)
     if spec is None:
         raise CannotRun.no_module(argv[0])
-    if not isinstance(spec.loader, importlib.abc.InspectLoader) or spec.origin is None:
+    if not isinstance(spec.loader, InspectLoader) or spec.origin is None:
         raise CannotRun.no_code(argv[0])
-    loader, file = spec.loader, spec.origin
+    loader: InspectLoader = spec.loader
+    file = spec.origin
 
     def code() -> CodeType:
         found = loader.get_code(name)
@@ -148,6 +152,7 @@ def _run(script: Script) -> None:
         __loader__=script.loader,
         __package__=script.package,
         __spec__=script.spec,
+        __annotations__={},
         __builtins__=sys.modules["builtins"],
     )
     # For good, not only while it runs: what it leaves to `atexit` or to other threads still finds its own names.

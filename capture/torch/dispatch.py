@@ -13,8 +13,9 @@ from weakref import ref
 import torch
 from torch import Tensor
 from torch._C import _current_autograd_node, _current_graph_task_id
+from torch._C._autograd import _get_sequence_nr
 from torch._C._dynamo.eval_frame import get_eval_frame_callback
-from torch.autograd import _get_sequence_nr, _make_grads
+from torch.autograd import _make_grads
 from torch.autograd.graph import _engine_run_backward
 from torch.nn import Parameter
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -111,12 +112,12 @@ class RecordMode(TorchDispatchMode):
                 self.fault(fault)
         return out
 
-    @torch._disable_dynamo
     def _away_from_compiler(
         self, func: Any, types: Sequence[type], args: tuple[Any, ...], kwargs: Mapping[str, Any] | None
     ) -> Any:
         """The same within `torch.compile` and `torch.cond`, whose compiler must not look into what we do."""
-        return self.__torch_dispatch__(func, types, args, kwargs)
+        uncompiled: Any = torch.compiler.disable(self.__torch_dispatch__)
+        return uncompiled(func, types, args, kwargs)
 
     def _learn(self, func: Any) -> OpInfo:
         try:
@@ -137,7 +138,7 @@ class RecordMode(TorchDispatchMode):
         arguments = self._encode(args, inputs) if args else ()
         keywords = tuple(zip(kwargs, self._encode(kwargs.values(), inputs), strict=True)) if kwargs else ()
         calls = self.calls
-        node = _current_autograd_node()
+        node: Any = _current_autograd_node()  # None outside of backward, though its annotation says otherwise
         if node is not None:
             autograd, number = self._backward_node(node)
             stack = self._backward_stack(frame)
@@ -273,11 +274,12 @@ def _keep_compiler_out(code: CodeType) -> None:
     """
     from torch._C._dynamo import eval_frame
 
-    if hasattr(eval_frame, "skip_code"):  # before PyTorch 2.7
-        eval_frame.skip_code(code)
+    if skip_code := getattr(eval_frame, "skip_code", None):  # before PyTorch 2.7
+        skip_code(code)
     else:
         action = eval_frame._FrameAction
         eval_frame.set_code_exec_strategy(code, eval_frame._FrameExecStrategy(action.SKIP, action.DEFAULT))
 
 
 _keep_compiler_out(RecordMode.__torch_dispatch__.__code__)
+_keep_compiler_out(RecordMode._away_from_compiler.__code__)

@@ -20,7 +20,7 @@ from weakref import WeakSet
 import torch
 from torch import nn
 from torch._C import _get_dispatch_stack_at, _len_torch_dispatch_stack
-from torch.autograd import _get_sequence_nr
+from torch._C._autograd import _get_sequence_nr
 from torch.nn.modules import module as module_hooks
 from torch.optim import Optimizer
 from torch.optim.optimizer import register_optimizer_step_post_hook, register_optimizer_step_pre_hook
@@ -83,7 +83,7 @@ class TorchRecorder:
         self._names = ModuleNames()
         self._roots: set[int] = set()
         self._steppers: list[int] = []
-        self._epilogue = False
+        self._epilogue = self._tail = False
         self._marked = self._by_hand = False
         self._optimizer_seen, self._calls_until_search = False, 1
 
@@ -190,8 +190,25 @@ class TorchRecorder:
 
     def _next(self) -> None:
         """End the pass under way and begin the next."""
-        self._finish()
+        self._end()
         self._begin(self._end_ns)
+
+    def _end(self) -> None:
+        """End the pass under way; what followed a pass that is not recorded is dropped."""
+        if self._tail:
+            self._tail, self._mode.log = False, None
+            self._end_ns = time.perf_counter_ns()
+        else:
+            self._finish()
+
+    def _begin_tail(self) -> None:
+        """Watch what follows a pass that is not recorded, so that it is not taken for the begin of the next."""
+        self._tail = True
+        log = PassLog(begin_ns=0, started_ns=0)
+        self._table.begin(log.tensors)
+        self._mode.log = log
+        self._epilogue, self._mode.before = True, self._before_operation
+        self._push()
 
     def _finish_last(self, error: BaseException | None) -> None:
         """Decide what becomes of the pass under way when the recording ends."""
@@ -217,7 +234,7 @@ class TorchRecorder:
 
     def _mark_begins(self) -> None:
         if self._epilogue or (self._mode.log is not None and self._mode.log.events and self.recorded):
-            self._finish()
+            self._end()
         self._by_hand = self._marked = True
         self._begin(time.perf_counter_ns())
 
@@ -242,7 +259,8 @@ class TorchRecorder:
             return any(map(self._is_result, given))
         if not isinstance(given, torch.Tensor):
             return False
-        return self._table.is_result(given)
+        # Of a pass that is not recorded no results are known, but what has a history can only come from there.
+        return self._table.is_result(given) or (self._tail and given.requires_grad and not given.is_leaf)
 
     # --- hooks --------------------------------------------------------------------------------------------------------
 
@@ -352,7 +370,11 @@ class TorchRecorder:
         if self._by_hand:
             return
         if log is None:
-            self._next()
+            self._finish()
+            if self._index in self._options.iterations:
+                self._begin_tail()
+            else:
+                self._begin(self._end_ns)
             return
         self._epilogue, self._mode.before = True, self._before_operation
 

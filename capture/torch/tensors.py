@@ -137,7 +137,8 @@ class SwapGuard:
     """
 
     def __init__(self, table: TensorTable) -> None:
-        self._swap = swap = torch.utils.swap_tensors
+        swap: Callable[[torch.Tensor, torch.Tensor], None] = torch.utils.swap_tensors
+        self._swap = swap
 
         @wraps(swap)
         def swap_tensors(t1: torch.Tensor, t2: torch.Tensor) -> None:
