@@ -39,9 +39,9 @@ APP_ICON = """<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 64 64">
 
 
 def icon(name: str, color: str, disabled: str = "") -> QIcon:
-    """One of `PATHS` in a colour, crisp at any scale up to 3; `disabled` is its colour while it cannot be used."""
+    """One of `PATHS` in a colour, crisp at scales 1 and 2; `disabled` is its colour while it cannot be used."""
     made = QIcon()
-    for size in (16, 20, 32, 48):
+    for size in (20, 40):
         made.addPixmap(_pixmap(_svg(name, color), size))
         if disabled:
             made.addPixmap(_pixmap(_svg(name, disabled), size), QIcon.Mode.Disabled)
