@@ -51,9 +51,8 @@ def count_overlaps(view: VisibleGraph, placement: Placement) -> int:
     children: dict[int, list[int]] = {}
     for box, parent in enumerate(view.parent.tolist()):
         children.setdefault(parent, []).append(box)
-    left, top, right, bottom = (
-        _borders(placement.rects) + [_TOLERANCE, _TOLERANCE, -_TOLERANCE, -_TOLERANCE]
-    ).T.tolist()
+    inward = _TOLERANCE * np.array([1.0, 1.0, -1.0, -1.0])
+    left, top, right, bottom = (_borders(placement.rects) + inward).T.tolist()
     count = 0
     for boxes in children.values():
         # At the same height a box that ends goes before one that begins.
