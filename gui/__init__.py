@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-from graphreel.graph import MissingExtra
 from graphreel.gui import system
 
 
@@ -13,17 +12,8 @@ def run(path: Path | None = None, *, theme: str | None = None) -> int:
     without PySide6, MissingLibrary without a library that Qt needs of the system, NoDisplay without a display.
     """
     system.check_display()
-    try:
+    with system.explained_imports():
         from graphreel.gui.app import start
-    except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] not in ("PySide6", "shiboken6"):
-            raise
-        raise MissingExtra.named("PySide6", "gui") from error
-    except ImportError as error:
-        explained = system.explain_import(error)
-        if explained is None:
-            raise
-        raise explained from error
     return start(path, theme)
 
 

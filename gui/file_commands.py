@@ -6,7 +6,7 @@ from PySide6.QtCore import QObject
 from PySide6.QtWidgets import QFileDialog, QWidget
 
 from graphreel.gui.actions import action
-from graphreel.gui.export import save_picture
+from graphreel.gui.pictures import save
 from graphreel.gui.marks import overlay_of
 from graphreel.gui.session import Session
 from graphreel.render import LIGHT, Theme
@@ -73,7 +73,7 @@ class FileCommands(QObject):
         if scene is not None:
             self.session.jobs.run(
                 "export",
-                lambda progress: save_picture(scene, path, theme, overlay),
+                lambda progress: save(scene, path, theme, overlay, 1.0),
                 then=lambda _: self.session.told.emit(f"Saved {path}"),
                 title=f"Saving {path.name}",
             )

@@ -7,8 +7,10 @@ import ctypes
 import os
 import re
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 
+from graphreel.graph import MissingExtra
 from graphreel.gui.errors import BrokenQt, GuiError, MissingLibrary, NoDisplay
 
 DEBIAN_PACKAGES = {
@@ -96,6 +98,22 @@ def missing_libraries(libraries: Iterable[str]) -> MissingLibrary:
     names = list(libraries)
     packages = dict.fromkeys(DEBIAN_PACKAGES[name] for name in names if name in DEBIAN_PACKAGES)
     return MissingLibrary.needing(names, list(packages))
+
+
+@contextmanager
+def explained_imports() -> Iterator[None]:
+    """Turn what can go wrong where Qt is imported into MissingExtra or MissingLibrary."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] not in ("PySide6", "shiboken6"):
+            raise
+        raise MissingExtra.named("PySide6", "gui") from error
+    except ImportError as error:
+        explained = explain_import(error)
+        if explained is None:
+            raise
+        raise explained from error
 
 
 def explain_import(error: ImportError) -> GuiError | None:

@@ -13,7 +13,8 @@ from PySide6.QtWidgets import QApplication
 
 from graphreel.graph import GraphBuilder, NodeId, ScopeId
 from graphreel.gui.errors import CannotSave, PictureTooLarge
-from graphreel.gui.export import MARGIN, save_picture
+from graphreel.gui.export import save_picture
+from graphreel.gui.pictures import MARGIN
 from graphreel.layout import default_expansion
 from graphreel.render import DARK, LIGHT, Overlay, Scene, picture, to_svg
 from tests.gui_support import training_step
