@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from graphreel.graph import NONE, ROOT, Direction, Graph, ScopeId, ValueKind, common_scopes, flow_edges
+from graphreel.graph import NONE, ROOT, Direction, Graph, ScopeId, ValueKind, flow_edges
 from graphreel.graph.types import ByteColumn, IntColumn
 from graphreel.layout.types import BoxKind, EdgeKind, VisibleGraph
 
@@ -54,8 +54,8 @@ def visible(graph: Graph, expanded: Collection[ScopeId]) -> VisibleGraph:
     """The boxes and edges to draw while these scopes are expanded.
 
     A scope inside a collapsed one does not show, whether expanded or not; nor does a scope without any node. Values of
-    kind input get a box in the innermost group that holds all of their visible consumers, the graph's outputs get one
-    beside the outermost boxes; other values that enter from outside are told inside their consumers.
+    kind input and the graph's outputs get a box outside of every scope; other values that enter from outside are told
+    inside their consumers.
     """
     tree = scope_tree(graph, expanded)
     entering = _entering(graph)
@@ -118,7 +118,8 @@ def _boxes(graph: Graph, tree: ScopeTree, entering: _Crossings) -> _Boxes:
     nodes = np.flatnonzero(tree.opened[graph.nodes.scope]).astype(np.int32)
     scopes = np.arange(1, graph.scope_count, dtype=np.int32)
     scopes = scopes[(tree.opened[graph.scopes.parent[1:]] != 0) & (tree.first[1:] < graph.node_count)]
-    inputs, input_holder, input_first = _inputs(graph, tree, entering)
+    # What enters the graph and what it gives back stands outside of every scope.
+    inputs, input_first = _inputs(graph, entering)
     outputs = np.unique(graph.outputs).astype(np.int32)
     # Outputs come last: whatever runs, runs before the graph gives them back.
     end = np.full(len(outputs), max(graph.node_count - 1, 0), dtype=np.int32)
@@ -133,31 +134,24 @@ def _boxes(graph: Graph, tree: ScopeTree, entering: _Crossings) -> _Boxes:
         ),
         ref=np.concatenate((nodes, scopes, inputs, outputs)),
         holder=np.concatenate(
-            (graph.nodes.scope[nodes], graph.scopes.parent[scopes], input_holder, np.full(len(outputs), ROOT, np.int32))
+            (
+                graph.nodes.scope[nodes],
+                graph.scopes.parent[scopes],
+                np.full(len(inputs) + len(outputs), ROOT, dtype=np.int32),
+            )
         ),
         first=np.concatenate((nodes, tree.first[scopes], input_first, end)),
     )
 
 
-def _inputs(graph: Graph, tree: ScopeTree, entering: _Crossings) -> tuple[IntColumn, IntColumn, IntColumn]:
-    """The values that get an INPUT box, the scope that holds all of their visible consumers, the first consumer."""
-    scope = graph.nodes.scope[entering.consumer]
-    holder = np.where(tree.opened[scope], scope, graph.scopes.parent[tree.shown[scope]])
+def _inputs(graph: Graph, entering: _Crossings) -> tuple[IntColumn, IntColumn]:
+    """The values that get an INPUT box, and the node that each comes before: its first consumer."""
     values, row = np.unique(entering.value, return_inverse=True)
     first = np.full(len(values), graph.node_count, dtype=np.int32)
     np.minimum.at(first, row, entering.consumer)
-    # In a walk of the tree, the scope around the first and the last of a set is the scope around all of it.
-    by_place = np.empty(graph.scope_count, dtype=np.int32)
-    by_place[tree.order] = np.arange(graph.scope_count)
-    lowest = np.full(len(values), graph.scope_count, dtype=np.int32)
-    highest = np.zeros(len(values), dtype=np.int32)
-    np.minimum.at(lowest, row, tree.order[holder])
-    np.maximum.at(highest, row, tree.order[holder])
-    common = common_scopes(graph, by_place[lowest], by_place[highest]) if len(values) else lowest
     unused = np.setdiff1d(_given_back_untouched(graph), values)
     end = np.full(len(unused), max(graph.node_count - 1, 0), dtype=np.int32)
-    holders = np.concatenate((common, np.full(len(unused), ROOT, np.int32)))
-    return np.concatenate((values, unused)).astype(np.int32), holders, np.concatenate((first, end))
+    return np.concatenate((values, unused)).astype(np.int32), np.concatenate((first, end))
 
 
 def _given_back_untouched(graph: Graph) -> IntColumn:

@@ -74,15 +74,15 @@ def with_inputs() -> Graph:
     return builder.build()
 
 
-def test_an_input_stands_in_the_innermost_group_around_its_consumers() -> None:
+def test_inputs_and_outputs_stand_outside_of_every_group() -> None:
     graph = with_inputs()
     assert names(visible(graph, everything(graph))) == [
+        "input:shared",
         "outer",
-        "outer/input:shared",
         "outer/one",
         "outer/one/a",
+        "input:own",
         "outer/two",
-        "outer/two/input:own",
         "outer/two/b",
         "output:result",
     ]
@@ -106,7 +106,7 @@ def test_an_input_is_seen_through_the_boundary_of_a_body() -> None:
     outer, inner = builder.value(kind=ValueKind.INPUT, name="x"), builder.value(name="inner")
     builder.enter(body, outer, inner)
     builder.node("op", [inner], scope=body, name="a")
-    assert draw(visible(builder.build(), [body])) == "body/input:x -> body/a"
+    assert draw(visible(builder.build(), [body])) == "input:x -> body/a"
 
 
 def test_control_edges_stay_apart_from_data_edges() -> None:
