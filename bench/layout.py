@@ -135,6 +135,8 @@ def within(limit: float, run: Run, view: VisibleGraph) -> tuple[float, Placement
     process = context.Process(target=work)
     process.start()
     if not receiver.poll(limit):
+        # Its own children first: the program that it runs would go on without it.
+        subprocess.run(["pkill", "-KILL", "-P", str(process.pid)], check=False)
         process.kill()
         process.join()
         raise TimeoutError
