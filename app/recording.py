@@ -38,10 +38,10 @@ def record(path: str | Path, *, level: str = "timing", iterations: str = "") -> 
     of the recording becomes one warning; the program goes on.
     """
     options = RecordOptions.parse(level, iterations)
-    _need_torch()
+    need_torch()
     from graphreel.capture.torch import RecorderWarning, TorchRecorder, strip_own_frames
 
-    writer = TraceWriter(Path(path), _info(options, sys.argv))
+    writer = TraceWriter(Path(path), _info(options, sys.argv), capacity=1)
     recorder = TorchRecorder(writer, options)
     try:
         recorder.start()
@@ -71,7 +71,7 @@ def record_script(path: Path, argv: Sequence[str], *, module: bool = False, opti
     be made. What goes wrong with the recording later is told in one line on standard error.
     """
     find_script(argv, module=module)
-    _need_torch()
+    need_torch()
     recording = _ScriptRecording(path, options, ["python", *(["-m"] if module else []), *argv])
     with recording.saved_on_signals(), when_imported("torch", recording.start):
         code = run_script(argv, module, recording.ended)
@@ -84,7 +84,7 @@ class _ScriptRecording:
 
     def __init__(self, path: Path, options: RecordOptions, command: Sequence[str]) -> None:
         self._path, self._options = path, options
-        self._writer = TraceWriter(path, _info(options, command))
+        self._writer = TraceWriter(path, _info(options, command), capacity=1)
         self._recorder: TorchRecorder | None = None
 
     def start(self) -> None:
@@ -153,7 +153,8 @@ def _signals() -> list[signal.Signals]:
     return [number for name in ("SIGTERM", "SIGHUP") if (number := getattr(signal, name, None)) is not None]
 
 
-def _need_torch() -> None:
+def need_torch() -> None:
+    """Raise MissingExtra unless PyTorch is installed; it is not imported."""
     if "torch" not in sys.modules and find_spec("torch") is None:
         raise MissingExtra.named("PyTorch", "torch")
 

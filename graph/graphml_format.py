@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from xml.sax.saxutils import escape, quoteattr
+from html import escape
 
 from graphreel.graph.flow import flow_edges
 from graphreel.graph.model import Graph
@@ -27,7 +27,7 @@ def _lines(graph: Graph) -> Iterator[str]:
         for name in names:
             kind = "boolean" if name == "control" else "string"
             yield f'  <key id="{owner}_{name}" for="{owner}" attr.name="{name}" attr.type="{kind}"/>'
-    yield f'  <graph id={quoteattr(_allowed(graph.meta.get("name", "graph")))} edgedefault="directed">'
+    yield f'  <graph id="{escape(_allowed(graph.meta.get("name", "graph")))}" edgedefault="directed">'
     for row in node_rows(graph):
         source = graph.source(row.get("source", NONE))
         attributes = json.dumps(row["attributes"], ensure_ascii=False) if "attributes" in row else ""
@@ -48,7 +48,7 @@ def _lines(graph: Graph) -> Iterator[str]:
 
 
 def _data(owner: str, name: str, text: str) -> str:
-    return f'<data key="{owner}_{name}">{escape(_allowed(text))}</data>' if text else ""
+    return f'<data key="{owner}_{name}">{escape(_allowed(text), quote=False)}</data>' if text else ""
 
 
 def _allowed(text: str) -> str:

@@ -3,7 +3,6 @@
 from PySide6.QtCore import QPointF
 
 from graphreel.analysis import Cursor
-from graphreel.gui import work
 from graphreel.gui.canvas import Canvas
 from graphreel.gui.marks import box_of, overlay_of, selection_of
 from graphreel.gui.presenters import Presenter
@@ -56,7 +55,7 @@ class CanvasPresenter(Presenter):
         elif trace is not None and not trace.iterations:
             waiting = "The recording has begun. The first iteration shows here as soon as it is complete."
             empty = "This recording holds no iteration: it ended before the first was complete."
-            self.canvas.show_placeholder(waiting if work.is_running(trace) else empty)
+            self.canvas.show_placeholder(waiting if trace.running else empty)
         else:
             self.canvas.show_placeholder("Laying out the graph…")
 

@@ -6,8 +6,8 @@ from PySide6.QtCore import QObject
 from PySide6.QtWidgets import QFileDialog, QWidget
 
 from graphreel.gui.actions import action
-from graphreel.gui.pictures import save
 from graphreel.gui.marks import overlay_of
+from graphreel.gui.pictures import save
 from graphreel.gui.session import Session
 from graphreel.render import LIGHT, Theme
 

@@ -19,7 +19,7 @@ class Follower(Presenter):
         self._timer.timeout.connect(self._ask)
 
     def trace_opened(self, trace: Trace) -> None:
-        if work.is_running(trace):
+        if trace.running:
             self._timer.start()
 
     def trace_closed(self) -> None:
@@ -38,7 +38,7 @@ class Follower(Presenter):
             return
         if grew:
             self.session.take_growth()
-        if work.is_running(trace):
+        if trace.running:
             self._timer.start()
 
     def _failed(self, error: Exception) -> None:

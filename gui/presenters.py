@@ -7,7 +7,6 @@ from PySide6.QtWidgets import QTreeView
 
 from graphreel.analysis import Cursor
 from graphreel.graph import Source
-from graphreel.gui import work
 from graphreel.gui.panels.find import FindBar
 from graphreel.gui.panels.inspector import InspectorPanel
 from graphreel.gui.panels.outline_model import OutlineModel
@@ -56,7 +55,7 @@ class StripPresenter(Presenter):
         trace, shown = self.session.trace, self.session.shown
         if trace is not None:
             nothing = "The recording holds no iteration."
-            if work.is_running(trace):
+            if trace.running:
                 nothing = "Waiting for the first iteration…"
             self.strip.show_iterations(trace.iterations, shown.iteration.index if shown else None, nothing)
 

@@ -4,7 +4,6 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from graphreel.analysis import Cursor
-from graphreel.gui import work
 from graphreel.gui.presenters import Presenter
 from graphreel.gui.session import Session
 from graphreel.gui.text import count_text
@@ -36,7 +35,7 @@ class WindowPresenter(Presenter):
         self.window.message.clear()
         self.window.settings.add_recent(trace.path)
         self._arrange(opened=True)
-        if found := work.problems(trace):
+        if found := trace.problems:
             first, *others = found
             more = f" (and {count_text(len(others), 'more problem')})" if others else ""
             self.window.message.say(f"{first}{more}", level="warning", details="\n".join(found))
@@ -89,7 +88,7 @@ class WindowPresenter(Presenter):
             node = shown.graph.node(cursor.node)
             where = f" in {node.scope.path}" if node.scope.path else ""
             parts[1] = f"operation {cursor.node + 1:,} of {shown.graph.node_count:,}: {node.op}{where}"
-        if work.is_running(trace):
+        if trace.running:
             parts.append("still recording")
         self.window.place.setText("   ·   ".join(parts))
 

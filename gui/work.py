@@ -64,16 +64,3 @@ def refresh(trace: Trace, progress: Progress) -> bool:
     progress.step(0, 0)
     trace.path.stat()
     return trace.refresh()
-
-
-_RUNNING = "the recording did not end: it is still running"
-
-
-def is_running(trace: Trace) -> bool:
-    """Whether the recording is still being written; one whose program was killed has not finished either."""
-    return not trace.info.finished and _RUNNING in trace.problems
-
-
-def problems(trace: Trace) -> list[str]:
-    """What is missing or damaged; that a recording is still being written is no problem here."""
-    return [problem for problem in trace.problems if problem != _RUNNING]

@@ -294,6 +294,7 @@ def test_a_trace_can_be_read_while_it_is_written(folder: Path) -> None:
             done = graphreel("info", path.name, "--json", cwd=folder)
             if done.returncode == 0 and (found := json.loads(done.stdout))["iterations"]:
                 assert found["finished"] is False
+                assert found["running"] is True
                 counts.append(len(found["iterations"]))
         assert len(counts) == 3
         assert counts[0] < counts[-1]

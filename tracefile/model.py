@@ -114,6 +114,11 @@ class Trace(Protocol):
         ...
 
     @property
+    def running(self) -> bool:
+        """Whether the recording still goes on, as of the last `refresh`; a killed one neither runs nor is finished."""
+        ...
+
+    @property
     def problems(self) -> Sequence[str]:
         """What is missing or damaged, one line each; empty for a whole file."""
         ...

@@ -90,6 +90,11 @@ class ReelTrace:
             return self._listing.iterations
 
     @property
+    def running(self) -> bool:
+        """Whether the recording still goes on, in some process, as of the last `refresh`."""
+        return self._running and not self._info.finished
+
+    @property
     def problems(self) -> Sequence[str]:
         """What is missing or damaged, as far as it was looked at, one line each."""
         found: list[str] = []
@@ -97,9 +102,8 @@ class ReelTrace:
             found.append("the file is cut off: what stood at its end is missing")
         elif self._way.ignores_journal and (journal := self._path.with_name(self._path.name + "-wal")).exists():
             found.append(f"the newest iterations stand in {journal.name}, which cannot be read here")
-        if not self._info.finished:
-            how = "it is still running" if self._running else "the program was killed"
-            found.append(f"the recording did not end: {how}")
+        if not self._info.finished and not self._running:
+            found.append("the recording did not end: the program was killed")
         if not self._closed:
             # What is wrong with the list shows when it is read.
             _ = self.iterations

@@ -48,6 +48,11 @@ class SingleGraphTrace:
         return (self._iteration,)
 
     @property
+    def running(self) -> bool:
+        """Always False: nobody records a static file."""
+        return False
+
+    @property
     def problems(self) -> Sequence[str]:
         """Always empty: a static file that is damaged does not open."""
         return ()

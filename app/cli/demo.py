@@ -21,8 +21,9 @@ def command(output: Path, record_only: bool) -> None:
     """Record a small transformer that trains, export its graph, and open the app where there is a display."""
     from graphreel import examples
     from graphreel.capture.options import RecordOptions
-    from graphreel.recording import record_script
+    from graphreel.recording import need_torch, record_script
 
+    need_torch()
     click.echo(f"1. record   graphreel record -o {output} {examples.path('transformer').name}", err=True)
     script = str(examples.path("transformer"))
     code = record_script(output, [script], module=False, options=RecordOptions.parse(level="timing", iterations=""))

@@ -40,6 +40,7 @@ def _as_json(trace: "Trace") -> dict[str, Any]:
         "settings": dict(info.settings),
         "started": _time(info.started_ns),
         "finished": info.finished,
+        "running": trace.running,
         "problems": list(trace.problems),
         "iterations": [_iteration_as_json(iteration) for iteration in trace.iterations],
     }
@@ -80,6 +81,8 @@ def _print(trace: "Trace") -> None:
     for name, text in rows.items():
         if text:
             console.print(Text(f"  {name:<{width}}  ", style="dim") + Text(text))
+    if trace.running:
+        console.print(Text("  … still being recorded", style="green"))
     for problem in trace.problems:
         console.print(Text(f"  ! {problem}", style="yellow"))
     console.print()
