@@ -2,6 +2,7 @@
 
 Run: python bench/capture.py [--repeats 7] [--case gpt]
 Each way runs the same training steps in turn, round after round, so that a busy machine is busy for all of them.
+Figures are processor time of the whole process, with the writer's thread and the profiler's, not time on the clock.
 """
 
 import argparse
@@ -24,7 +25,9 @@ import graphreel
 
 Step = Callable[[], object]
 STEPS = 4
-"""Training steps per measurement; the first after the start, where the graph is new, is measured apart."""
+"""Training steps per measurement, beside the first after the start, where the graph is new."""
+SETTLE_S = 0.5
+"""What the writer's thread gets to finish with the new graph before repeated steps are measured."""
 
 
 class Bare(TorchDispatchMode):
@@ -138,16 +141,17 @@ WAYS: dict[str, Callable[[], AbstractContextManager[object]]] = {
 
 
 def measure(step: Step, way: Callable[[], AbstractContextManager[object]]) -> tuple[float, float, float]:
-    """Seconds of the first step, of a later one (mean), and of starting and stopping."""
-    begin = time.perf_counter()
+    """Processor seconds of the first step, of a later one (mean), and of starting and stopping."""
+    begin = time.process_time()
     with way():
-        started = time.perf_counter()
+        started = time.process_time()
         step()
-        first = time.perf_counter()
+        time.sleep(SETTLE_S)
+        first = time.process_time()
         for _ in range(STEPS):
             step()
-        later = time.perf_counter()
-    end = time.perf_counter()
+        later = time.process_time()
+    end = time.process_time()
     return first - started, (later - first) / STEPS, (started - begin) + (end - later)
 
 

@@ -69,7 +69,7 @@ class Converter:
 
     def _made(self, log: PassLog) -> _Made:
         for at, made in enumerate(self._recent):
-            if _equal(log, made.log):
+            if _equal(log, made):
                 self._recent.insert(0, self._recent.pop(at))
                 return made
         made = GraphOfPass(log, self._lines, self._signatures).build()
@@ -95,11 +95,14 @@ class Converter:
         )
 
 
-def _equal(log: PassLog, other: PassLog) -> bool:
-    """Whether two passes make the same graph."""
+def _equal(log: PassLog, made: _Made) -> bool:
+    """Whether a pass makes the same graph as one that was made already."""
+    other = made.log
+    whole = len(made.kept) == len(other.events)
     return (
         len(log.events) == len(other.events)
-        and (log.preparation, log.first, log.steps) == (other.preparation, other.first, other.steps)
+        and (whole or log.first == other.first)
+        and (log.preparation, log.steps) == (other.preparation, other.steps)
         and log.events == other.events
         and log.tensors == other.tensors
         and log.scopes == other.scopes

@@ -37,7 +37,7 @@ class TensorTable:
         self.current = 0
         self.members: dict[int, tuple[ValueKind, str]] = {}
         self.names: dict[int, tuple[ValueKind, str]] = {}
-        self._owners: dict[int, int] = {}
+        self._owners: dict[int, tuple[Callable[[], object], int]] = {}
 
     def begin(self, notes: list[RawTensor]) -> None:
         """Start a pass: numbers begin at 0 again, and entries of tensors that died are dropped."""
@@ -78,9 +78,11 @@ class TensorTable:
         address = storage_address(tensor)
         if not address:
             return NO_ALIAS
-        owner = self._owners.setdefault(address, number)
-        if owner != number:
-            return owner
+        owner = self._owners.get(address)
+        # One that died may have left its memory to another.
+        if owner is not None and owner[0]() is not None:
+            return owner[1]
+        self._owners[address] = (ref(tensor), number)
         if not seen and number:
             # Never seen, so it may have been made of another one behind the dispatcher's back (`Parameter(tensor)`).
             for reference, current, other in self.known.values():
@@ -101,6 +103,7 @@ class TensorTable:
     def forget(self, tensor: object) -> None:
         """Hold nothing of a tensor any more, not even a weak reference."""
         self.known.pop(id(tensor), None)
+        self._owners = {address: owner for address, owner in self._owners.items() if owner[0]() is not tensor}
 
     def named(self) -> dict[int, tuple[ValueKind, str]]:
         """Kind and name of the pass's tensors that have one, by number."""
