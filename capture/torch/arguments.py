@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
-from graphreel.capture.torch.log import NO_TENSOR, NUMBER, TENSOR, Event, Numbers
+from graphreel.capture.torch.log import NO_TENSOR, NUMBER, TENSOR, Event
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class Signature:
                 tensors.append(name)
             elif isinstance(given, tuple) and given and given[0] is TENSOR:
                 tensors += [name] * len(given)
-            elif given is NUMBER or isinstance(given, Numbers):
+            elif given is NUMBER or (isinstance(given, tuple) and given and given[0] is NUMBER):
                 hidden.append(name)
             elif given is not None:
                 attributes[name] = plain(given)

@@ -90,7 +90,7 @@ class Converter:
     def _is_view_of_loss(self, log: PassLog, tensor: int) -> bool:
         """Whether a tensor is `loss.detach()`, which programs read as well."""
         return any(
-            tensor in event[10] and event[0].name == "aten.detach.default" and event[1] == (log.loss,)
+            tensor in event[10] and event[1] == (log.loss,) and log.ops[event[0]].name == "aten.detach.default"
             for event in reversed(log.events)
         )
 
@@ -147,7 +147,7 @@ class GraphOfPass:
         """The graph, and what later passes that are equal need."""
         kept = kept_events(self._log)
         for index in kept:
-            event = Event(*self._log.events[index])
+            event = self._log.event(index)
             self._add(index, event, self._signatures(event))
         self._place_floats()
         places = {
@@ -162,7 +162,7 @@ class GraphOfPass:
         for index, raw in enumerate(self._log.events):
             if not raw[6]:
                 continue
-            for name in self._signatures(Event(*raw)).hidden:
+            for name in self._signatures(self._log.event(index)).hidden:
                 if index in self._node_of:
                     self._floats.setdefault(name, []).append((self._node_of[index], count))
                 count += 1

@@ -20,7 +20,7 @@ from torch.autograd.graph import _engine_run_backward
 from torch.nn import Parameter
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from graphreel.capture.torch.log import NO_ALIAS, NO_NODE, NO_TENSOR, NUMBER, TENSOR, Numbers, PassLog
+from graphreel.capture.torch.log import NO_ALIAS, NO_NODE, NO_TENSOR, NUMBER, TENSOR, PassLog
 from graphreel.capture.torch.ops import OpInfo, op_info
 from graphreel.capture.torch.stacks import NO_STACK, Stacks
 from graphreel.capture.torch.tensors import TensorTable, storage_address
@@ -48,6 +48,7 @@ class RecordMode(TorchDispatchMode):
         calls: The module calls under way, outermost first.
         step: Number of the optimizer's step under way, 0 for none.
         base: What autograd's counter stood at when the pass began.
+        ops: The operators met so far; events name them by their place.
         before: Asked before each operation while set: it may end the pass.
         fault: Told of an error of the recorder's own.
         failed: `id` of the last exception that an operation raised, and the operation; (0, -1) for none.
@@ -66,6 +67,7 @@ class RecordMode(TorchDispatchMode):
         self.base = 0
         self.before: Callable[[Sequence[Any]], None] | None = None
         self.failed = (0, NO_NODE)
+        self.ops: list[OpInfo] = []
         self._ops: dict[int, OpInfo] = {}
         self._task, self._task_stack = -1, NO_STACK
         self._node = (-1, "")
@@ -100,9 +102,10 @@ class RecordMode(TorchDispatchMode):
             try:
                 if type(out) is Tensor and info.fresh:
                     notes = log.tensors
-                    self.table.known[id(out)] = (ref(out), self.table.current, len(notes))
+                    self.table.known[key := id(out)] = ref(out)
+                    self.table.numbers[key] = len(notes)
                     outputs: tuple[int, ...] = (len(notes),)
-                    notes.append((out.dtype, out.shape, out.device, NO_ALIAS))
+                    notes.append((out.dtype, tuple(out.shape), out.device, NO_ALIAS))
                 else:
                     outputs = self._given(info, noted, out, args)
                 log.starts.append(begin)
@@ -121,11 +124,12 @@ class RecordMode(TorchDispatchMode):
 
     def _learn(self, func: Any) -> OpInfo:
         try:
-            info = op_info(func)
+            info = op_info(func, len(self.ops))
         except Exception as fault:  # noqa: BLE001 - the same
             self.fault(fault)
-            info = OpInfo(func=func, name=str(func), call=func)
+            info = OpInfo(index=len(self.ops), func=func, name=str(func), call=func)
         self._ops[id(func)] = info
+        self.ops.append(info)
         return info
 
     def _take(
@@ -151,20 +155,20 @@ class RecordMode(TorchDispatchMode):
                 self.log.loss, autograd = inputs[0], ""
         scope = calls[-1].scope if calls else 0
         counter = _get_sequence_nr() - self.base
-        return info, tuple(inputs), arguments, keywords, stack, scope, self.step, autograd, number, counter
+        return info.index, tuple(inputs), arguments, keywords, stack, scope, self.step, autograd, number, counter
 
     def _encode(self, args: Iterable[Any], inputs: list[int]) -> tuple[object, ...]:
         """The arguments with TENSOR for each tensor, whose number goes to `inputs`."""
         table = self.table
-        known, current = table.known, table.current
+        known, numbers = table.known, table.numbers
         plain = _PLAIN_IN_STEP if self.step else _PLAIN
         encoded: list[object] = []
         for given in args:
             kind = type(given)
             if kind is Tensor or kind is Parameter:
-                entry = known.get(id(given))
-                if entry is not None and entry[1] == current and entry[0]() is given:
-                    inputs.append(entry[2])
+                number = numbers.get(key := id(given))
+                if number is not None and known[key]() is given:
+                    inputs.append(number)
                 else:
                     inputs.append(table.meet(given))
                 encoded.append(TENSOR)
@@ -188,7 +192,7 @@ class RecordMode(TorchDispatchMode):
                 inputs.append(self.table.meet(entry) if isinstance(entry, Tensor) else NO_TENSOR)
             return (TENSOR,) * len(given)
         if self.step and given and type(given[0]) is float and given.count(given[0]) == len(given):
-            return self._hide(given[0], Numbers(len(given)))
+            return self._hide(given[0], (NUMBER, len(given)))
         return tuple(entry if type(entry) in _PLAIN else self._encode_other(entry, inputs) for entry in given)
 
     def _hide(self, number: float, marker: object) -> object:

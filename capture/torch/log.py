@@ -1,5 +1,6 @@
 """One pass as the recorder notes it down: plain data and no tensor, cheap to append to, turned into a graph later."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypeAlias
 
@@ -12,33 +13,16 @@ NO_ALIAS = -1
 NO_NODE = -1
 
 
-class Marker:
-    """Stands in an operation's arguments for what is kept elsewhere."""
-
-    __slots__ = ("name",)
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-
-    def __repr__(self) -> str:
-        return self.name
-
-
-TENSOR = Marker("TENSOR")
-"""An argument that is a tensor; the operation's inputs tell which."""
-NUMBER = Marker("NUMBER")
-"""A float of an optimizer's operation, which changes from step to step; `PassLog.floats` tells which."""
-
-
-@dataclass(frozen=True, slots=True)
-class Numbers:
-    """A list of equal floats of an optimizer's operation; `PassLog.floats` tells the float."""
-
-    count: int
-
+# Python's garbage collector looks again and again at whatever holds other objects, but drops tuples of plain data from
+# its lists. So an event holds plain data only; the collector would cost more than the recorder else.
+TENSOR = b"tensor"
+"""Stands for an argument that is a tensor; the operation's inputs tell which. No argument is a bytes object."""
+NUMBER = b"number"
+"""Stands for a float of an optimizer's operation, which changes from step to step; `PassLog.floats` tells which. Such a
+float many times over, as a list, is a pair of this and how many."""
 
 RawEvent: TypeAlias = tuple[
-    OpInfo,
+    int,
     tuple[int, ...],
     tuple[object, ...],
     tuple[tuple[str, object], ...],
@@ -50,7 +34,7 @@ RawEvent: TypeAlias = tuple[
     int,
     tuple[int, ...],
 ]
-"""An `Event` without its names, which would cost a third of a microsecond in every operation."""
+"""An `Event` without its names, and with the operator's place in `PassLog.ops`."""
 
 RawTensor: TypeAlias = tuple[object, tuple[int, ...] | None, object, int]
 """A `TensorNote` without its names."""
@@ -121,6 +105,7 @@ class PassLog:
     """All that was noted down of one pass.
 
     Attributes:
+        ops: The operators that events name by their place here.
         tensors: Each tensor by its number.
         scopes: Each module call by its number; entry 0 stands for none.
         steps: Class of each optimizer that stepped, by number; entry 0 stands for none.
@@ -137,6 +122,7 @@ class PassLog:
 
     begin_ns: int
     started_ns: int
+    ops: Sequence[OpInfo] = ()
     events: list[RawEvent] = field(default_factory=list)
     tensors: list[RawTensor] = field(default_factory=list)
     scopes: list[ScopeNote] = field(default_factory=lambda: [ScopeNote(0, (), (), 0)])
@@ -154,3 +140,8 @@ class PassLog:
     end_ns: int = 0
     status: Status = Status.COMPLETE
     failure: FailureNote | None = None
+
+    def event(self, index: int) -> Event:
+        """An event with its names."""
+        raw = self.events[index]
+        return Event(self.ops[raw[0]], *raw[1:])

@@ -24,6 +24,7 @@ class OpInfo:
     """An operator as the recorder needs it.
 
     Attributes:
+        index: Its place among the operators that a recording has met.
         func: The operator itself; held so that its `id` stays its own.
         name: As it is written in the graph: `aten.addmm.default`.
         call: What runs it; spares one Python frame where that is safe.
@@ -37,6 +38,7 @@ class OpInfo:
         skipped: Whether it is the profiler's bookkeeping, and no node.
     """
 
+    index: int
     func: Any
     name: str
     call: Any
@@ -50,10 +52,10 @@ class OpInfo:
     skipped: bool = False
 
 
-def op_info(func: Any) -> OpInfo:
+def op_info(func: Any, index: int) -> OpInfo:
     """Read an operator. One without a schema, such as `torch.cond`, is known by its name only."""
     if not isinstance(func, torch._ops.OpOverload):
-        return OpInfo(func=func, name=str(func), call=func)
+        return OpInfo(index=index, func=func, name=str(func), call=func)
     schema = func._schema
     written = frozenset(a.name for a in schema.arguments if a.alias_info is not None and a.alias_info.is_write)
     name = schema.name
@@ -62,6 +64,7 @@ def op_info(func: Any) -> OpInfo:
         views = (schema.arguments[0].name,)
     composite = _is_composite(name, schema.overload_name)
     return OpInfo(
+        index=index,
         func=func,
         name=str(func),
         # A TorchBind operator decides in its __call__ how it is to run.

@@ -15,7 +15,7 @@ def kept_events(log: PassLog) -> list[int]:
     events = range(log.preparation, len(log.events))
     if not log.first:
         return list(events)
-    begin = next((index for index in events if _belongs(Event(*log.events[index]))), None)
+    begin = next((index for index in events if _belongs(log.event(index))), None)
     if begin is None:
         return list(events)
     needed: set[int] = set()
@@ -23,11 +23,11 @@ def kept_events(log: PassLog) -> list[int]:
         needed.update(_data(log, log.events[index][1]))
     kept: list[int] = []
     for index in reversed(range(log.preparation, begin)):
-        event = log.events[index]
-        touched = {*event[10], *(event[1] if event[0].written else ())}
+        event = log.event(index)
+        touched = {*event.outputs, *(event.inputs if event.op.written else ())}
         if touched & needed:
             kept.append(index)
-            needed.update(_data(log, event[1]))
+            needed.update(_data(log, event.inputs))
     return [*reversed(kept), *range(begin, len(log.events))]
 
 

@@ -158,7 +158,7 @@ class TorchRecorder:
         if self._index not in self._options.iterations or (self._marked and not self._by_hand):
             self._mode.log = None
             return
-        log = PassLog(begin_ns=now, started_ns=time.time_ns(), first=self._index == 0 and not self._by_hand)
+        log = PassLog(now, time.time_ns(), self._mode.ops, first=self._index == 0 and not self._by_hand)
         self._table.begin(log.tensors)
         self._mode.log = log
         for call in self._mode.calls:
@@ -204,7 +204,7 @@ class TorchRecorder:
     def _begin_tail(self) -> None:
         """Watch what follows a pass that is not recorded, so that it is not taken for the begin of the next."""
         self._tail = True
-        log = PassLog(begin_ns=0, started_ns=0)
+        log = PassLog(begin_ns=0, started_ns=0, ops=self._mode.ops)
         self._table.begin(log.tensors)
         self._mode.log = log
         self._epilogue, self._mode.before = True, self._before_operation

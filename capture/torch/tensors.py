@@ -14,8 +14,7 @@ from torch.nn import Parameter
 from graphreel.capture.torch.log import NO_ALIAS, RawTensor
 from graphreel.graph import ValueKind
 
-Known: TypeAlias = tuple[Callable[[], object], int, int]
-"""A tensor that was seen: weak reference, pass it was last seen in, number in that pass."""
+Reference: TypeAlias = "ref[torch.Tensor]"
 
 _UNKNOWN: RawTensor = (None, None, None, NO_ALIAS)
 
@@ -24,53 +23,50 @@ class TensorTable:
     """Numbers the tensors of a pass in the order they are first seen.
 
     Attributes:
-        known: Tensors by `id`. An entry counts only while its reference leads to the very tensor that is looked up.
+        known: Weak references to tensors by `id`. One counts only while it leads to the very tensor that is looked up.
+        numbers: Numbers of the pass's tensors by `id`; each of them is `known`.
         notes: What is noted of the pass's tensors, by number.
-        current: The pass under way.
         members: Kinds and names of the parameters and buffers of the modules that run, by `id`.
         names: The same of gradients and optimizer states.
     """
 
     def __init__(self) -> None:
-        self.known: dict[int, Known] = {}
+        self.known: dict[int, Reference] = {}
+        self.numbers: dict[int, int] = {}
         self.notes: list[RawTensor] = []
-        self.current = 0
         self.members: dict[int, tuple[ValueKind, str]] = {}
         self.names: dict[int, tuple[ValueKind, str]] = {}
-        self._owners: dict[int, tuple[Callable[[], object], int]] = {}
+        self._owners: dict[int, tuple[Reference, int]] = {}
 
     def begin(self, notes: list[RawTensor]) -> None:
-        """Start a pass: numbers begin at 0 again, and entries of tensors that died are dropped."""
+        """Start a pass: numbers begin at 0 again, and references to tensors that died are dropped."""
         self.notes = notes
-        self.current += 1
-        self.known = {key: entry for key, entry in self.known.items() if entry[0]() is not None}
-        self.members, self.names, self._owners = {}, {}, {}
+        self.known = {key: reference for key, reference in self.known.items() if reference() is not None}
+        self.numbers, self.members, self.names, self._owners = {}, {}, {}, {}
 
     def meet(self, tensor: torch.Tensor) -> int:
         """The number of a tensor that enters an operation, given now if the pass has not seen it."""
         key = id(tensor)
-        entry = self.known.get(key)
-        seen = entry is not None and entry[0]() is tensor
-        if entry is not None and seen and entry[1] == self.current:
-            return entry[2]
+        reference = self.known.get(key)
+        seen = reference is not None and reference() is tensor
+        if seen and key in self.numbers:
+            return self.numbers[key]
         number = len(self.notes)
         self.notes.append(note(tensor, self._owner(tensor, number, seen=seen)))
-        self.known[key] = (entry[0] if entry is not None and seen else ref(tensor), self.current, number)
+        if not seen:
+            self.known[key] = ref(tensor)
+        self.numbers[key] = number
         return number
 
     def made(self, tensor: torch.Tensor, alias: int = NO_ALIAS) -> int:
         """The number of a tensor that an operation gave: a new one, unless it gave back what it took."""
         key = id(tensor)
-        entry = self.known.get(key)
-        if entry is not None and entry[1] == self.current and entry[0]() is tensor:
-            return entry[2]
-        notes = self.notes
-        number = len(notes)
-        try:
-            notes.append((tensor.dtype, tensor.shape, tensor.device, alias))
-        except (RuntimeError, ValueError, NotImplementedError):
-            notes.append(_UNKNOWN)
-        self.known[key] = (ref(tensor), self.current, number)
+        number = self.numbers.get(key)
+        if number is not None and self.known[key]() is tensor:
+            return number
+        self.numbers[key] = number = len(self.notes)
+        self.notes.append(note(tensor, alias))
+        self.known[key] = ref(tensor)
         return number
 
     def _owner(self, tensor: torch.Tensor, number: int, *, seen: bool) -> int:
@@ -85,41 +81,39 @@ class TensorTable:
         self._owners[address] = (ref(tensor), number)
         if not seen and number:
             # Never seen, so it may have been made of another one behind the dispatcher's back (`Parameter(tensor)`).
-            for reference, current, other in self.known.values():
-                if current == self.current:
-                    found = reference()
-                    if isinstance(found, torch.Tensor) and storage_address(found) == address:
-                        return other
+            for key, other in self.numbers.items():
+                found = self.known[key]()
+                if found is not None and storage_address(found) == address:
+                    return other
         return NO_ALIAS
 
     def is_result(self, tensor: torch.Tensor) -> bool:
         """Whether this pass has seen a tensor that is no parameter, buffer, gradient or state."""
         key = id(tensor)
-        entry = self.known.get(key)
-        if entry is None or entry[1] != self.current or key in self.names:
+        if key not in self.numbers or key in self.names or key in self.members or isinstance(tensor, Parameter):
             return False
-        return key not in self.members and entry[0]() is tensor and not isinstance(tensor, Parameter)
+        return self.known[key]() is tensor
 
     def forget(self, tensor: object) -> None:
         """Hold nothing of a tensor any more, not even a weak reference."""
         self.known.pop(id(tensor), None)
+        self.numbers.pop(id(tensor), None)
         self._owners = {address: owner for address, owner in self._owners.items() if owner[0]() is not tensor}
 
     def named(self) -> dict[int, tuple[ValueKind, str]]:
         """Kind and name of the pass's tensors that have one, by number."""
-        found: dict[int, tuple[ValueKind, str]] = {}
-        for names in (self.names, self.members):
-            for key, name in names.items():
-                entry = self.known.get(key)
-                if entry is not None and entry[1] == self.current:
-                    found[entry[2]] = name
-        return found
+        return {
+            self.numbers[key]: name
+            for names in (self.names, self.members)
+            for key, name in names.items()
+            if key in self.numbers
+        }
 
 
 def note(tensor: torch.Tensor, alias: int) -> RawTensor:
     """What is noted of a tensor; a kind of tensor that has no shape yet, or no device, leaves it open."""
     try:
-        return (tensor.dtype, tensor.shape, tensor.device, alias)
+        return tensor.dtype, tuple(tensor.shape), tensor.device, alias
     except (RuntimeError, ValueError, NotImplementedError):
         return _UNKNOWN
 
