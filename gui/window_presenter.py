@@ -87,7 +87,7 @@ class WindowPresenter(Presenter):
         if cursor.node is not None:
             node = shown.graph.node(cursor.node)
             where = f" in {node.scope.path}" if node.scope.path else ""
-            parts[1] = f"operation {cursor.node + 1:,} of {shown.graph.node_count:,}: {node.op}{where}"
+            parts[1] = f"operation #{cursor.node} of {shown.graph.node_count:,}: {node.op}{where}"
         if trace.running:
             parts.append("still recording")
         self.window.place.setText("   ·   ".join(parts))

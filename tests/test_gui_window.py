@@ -74,7 +74,7 @@ def test_steps_through_the_operations(qtbot: QtBot, opened: Open, reel: Path) ->
         settle(qtbot, window)
         assert window.session.cursor.node == expected
     assert window.canvas.overlay.cursor == 2
-    assert "operation 3 of 8: aten.mm.default in forward/Net/layers/1" in window.place.text()
+    assert "operation #2 of 8: aten.mm.default in forward/Net/layers/1" in window.place.text()
     assert LIGHT.cursor in colors(window)
     assert "aten.mm.default" in window.inspector.toPlainText()
     assert window.model.selection_at(window.outline.currentIndex()) == Selection.of_node(2)

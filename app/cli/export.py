@@ -66,6 +66,7 @@ class ExportError(GraphreelError):
 @click.option("--expand-all", is_flag=True, help="Open every scope.")
 @click.option("--collapse", multiple=True, metavar="PATTERN", help="Keep the scopes that match closed.")
 @click.option("--theme", type=click.Choice(["light", "dark"]), default="light", show_default=True)
+@click.option("--embed-font", is_flag=True, help="Carry the font inside the SVG, so that it looks the same everywhere.")
 @click.option("--cursor", metavar="KEY", help="Mark the node with this key, as when stepping stands there.")
 @click.option(
     "--scale", type=click.FloatRange(min=0.01, max=16), default=1.0, show_default=True, help="Pixels per unit, for PNG."
@@ -78,6 +79,7 @@ def command(
     expand_all: bool,
     collapse: tuple[str, ...],
     theme: str,
+    embed_font: bool,
     cursor: str | None,
     scale: float,
 ) -> None:
@@ -102,7 +104,7 @@ def command(
         overlay = _overlay(graph, row, cursor)
         scene = picture(graph, opened, progress=shown)
     if kind == ".svg":
-        write_whole(output, to_svg(scene, THEMES[theme], overlay).encode())
+        write_whole(output, to_svg(scene, THEMES[theme], overlay, embed_font=embed_font).encode())
     else:
         from graphreel.gui.export import save_picture
 
