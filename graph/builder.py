@@ -109,6 +109,7 @@ class GraphBuilder:
         self._sources: dict[tuple[int, int, int, int], int] = {}
         self._shapes: dict[tuple[Dim, ...], int] = {}
         self._visits: dict[tuple[int, str], int] = {}
+        self._opened: dict[tuple[int, str], ScopeId] = {}
         self._outputs: list[int] = []
         self._node_attributes = _Attributes(self.strings)
         self._value_attributes = _Attributes(self.strings)
@@ -151,6 +152,19 @@ class GraphBuilder:
         scope = self._add_scope(name, parent, kind, type, source, owner)
         if attributes:
             self._scope_attributes.add(scope, attributes)
+        return scope
+
+    def scope_at(self, path: str) -> ScopeId:
+        """The module scope at a path such as `layers/0`, opened now with those around it that are not open yet.
+
+        It finds only what it opened itself; empty parts of the path are left out.
+        """
+        scope = ROOT
+        for name in filter(None, path.split("/")):
+            found = self._opened.get((scope, name))
+            if found is None:
+                found = self._opened[scope, name] = self.scope(name, scope)
+            scope = found
         return scope
 
     def _add_scope(self, name: str, parent: int, kind: ScopeKind, type: str, source: int, owner: int) -> ScopeId:

@@ -11,7 +11,7 @@ from graphreel.graph.flow import flow_edges
 from graphreel.graph.model import Graph
 from graphreel.graph.order import execution_order
 from graphreel.graph.rows import Row, to_rows
-from graphreel.graph.types import NONE, ROOT, Phase, word
+from graphreel.graph.types import NONE, Phase, word
 from graphreel.graph.unrows import from_rows
 
 if TYPE_CHECKING:
@@ -80,14 +80,13 @@ def _foreign(found: Any) -> Graph:
     names = list(found.nodes)
     order = execution_order(len(names), ((rows[source], rows[target]) for source, target in found.edges()))
     builder = GraphBuilder(meta={"framework": "networkx", "name": str(found.name)} if found.name else {})
-    scopes: dict[str, int] = {"": ROOT}
     numbers = np.empty(len(names), dtype=np.int64)
     for number, row in enumerate(order):
         numbers[row] = number
         data = dict(found.nodes[names[row]])
         node = builder.node(
             _op(names[row], data),
-            scope=_scope(builder, scopes, str(data.pop("scope", ""))),
+            scope=builder.scope_at(str(data.pop("scope", ""))),
             phase=_phase(data),
             name=str(names[row]),
             attributes={str(key): _plain(value) for key, value in data.items() if key not in _TOLD},
@@ -107,17 +106,6 @@ def _op(name: Any, data: Row) -> str:
 
 def _phase(data: Row) -> Phase:
     return next((phase for phase in Phase if word(phase) == data.get("phase")), Phase.FORWARD)
-
-
-def _scope(builder: GraphBuilder, scopes: dict[str, int], path: str) -> int:
-    path = "/".join(filter(None, path.split("/")))
-    missing = [path]
-    while missing[-1] not in scopes:
-        missing.append(missing[-1].rpartition("/")[0])
-    for inner in reversed(missing[:-1]):
-        above, _, name = inner.rpartition("/")
-        scopes[inner] = builder.scope(name, scopes[above])
-    return scopes[path]
 
 
 def _plain(found: Any) -> Any:

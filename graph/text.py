@@ -12,7 +12,7 @@ from graphreel.graph.builder import GraphBuilder
 from graphreel.graph.errors import ParseError
 from graphreel.graph.model import Graph
 from graphreel.graph.order import execution_order
-from graphreel.graph.types import NONE, ROOT
+from graphreel.graph.types import NONE
 
 _NODE = re.compile(r"(?P<path>[^\s:;>]+)(?::(?P<op>[^\s;>]+))?")
 
@@ -50,26 +50,15 @@ def _in_execution_order(ops: Iterable[str], edges: list[tuple[str, str]]) -> lis
 
 def _build(order: list[str], ops: dict[str, str], edges: list[tuple[str, str]]) -> Graph:
     builder = GraphBuilder()
-    scopes: dict[str, int] = {"": ROOT}
     values: dict[str, int] = {}
     for path in order:
         above, _, name = path.rpartition("/")
-        node = builder.node(ops[path], scope=_scope(builder, scopes, above), name=name)
+        node = builder.node(ops[path], scope=builder.scope_at(above), name=name)
         values[path] = builder.value(producer=node)
     rows = {path: row for row, path in enumerate(order)}
     for source, target in edges:
         builder.add_input(rows[target], values[source])
     return builder.build()
-
-
-def _scope(builder: GraphBuilder, scopes: dict[str, int], path: str) -> int:
-    missing = [path]
-    while missing[-1] not in scopes:
-        missing.append(missing[-1].rpartition("/")[0])
-    for inner in reversed(missing[:-1]):
-        above, _, name = inner.rpartition("/")
-        scopes[inner] = builder.scope(name, scopes[above])
-    return scopes[path]
 
 
 def draw(graph: Graph) -> str:
