@@ -24,7 +24,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 import graphreel
 
 Step = Callable[[], object]
-STEPS = 4
+STEPS = 20
 """Training steps per measurement, beside the first after the start, where the graph is new."""
 SETTLE_S = 0.5
 """What the writer's thread gets to finish with the new graph before repeated steps are measured."""
