@@ -12,7 +12,7 @@ import pytest
 
 from graphreel.capture.options import BadOption, IterationRanges, RecordOptions
 from graphreel.capture.script import CannotRun, find_script
-from graphreel.tracefile import Status, Trace, open_reel
+from graphreel.tracefile import Status, Trace, TraceError, open_reel
 
 TRAIN = """
 import sys
@@ -163,6 +163,7 @@ def test_sigterm_ends_the_script_and_keeps_the_part_so_far(tmp_path: Path) -> No
         assert process.wait(timeout=30) == -signal.SIGTERM
     finally:
         process.kill()
+        process.wait()
     opened = open_reel(tmp_path / "run.reel")
     assert len(opened.iterations) > 2
     assert not opened.info.finished
@@ -171,9 +172,11 @@ def test_sigterm_ends_the_script_and_keeps_the_part_so_far(tmp_path: Path) -> No
 
 def written(folder: Path) -> bool:
     """Whether the trace holds a few iterations already."""
-    if not (folder / "run.reel").exists():
+    try:
+        opened = open_reel(folder / "run.reel")
+    except TraceError:
+        # In the first moments there is no file, or one without a table in it.
         return False
-    opened = open_reel(folder / "run.reel")
     try:
         return len(opened.iterations) > 2
     finally:
