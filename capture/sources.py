@@ -10,6 +10,8 @@ from typing import Protocol
 
 from graphreel.capture.errors import CaptureError, UnknownFile, UnreadableFile
 from graphreel.capture.onnx.source import OnnxSource
+from graphreel.capture.torchfile.errors import ForeignArchive
+from graphreel.capture.torchfile.source import TorchFileSource
 from graphreel.graph import Progress, Unwatched
 from graphreel.tracefile import Trace, is_reel, open_reel
 
@@ -53,7 +55,7 @@ class ReelSource:
         return open_reel(path)
 
 
-SOURCES: tuple[Source, ...] = (ReelSource(), OnnxSource())
+SOURCES: tuple[Source, ...] = (ReelSource(), OnnxSource(), TorchFileSource())
 
 
 def open_trace(path: Path, progress: Progress | None = None) -> Trace:
@@ -69,6 +71,8 @@ def open_trace(path: Path, progress: Progress | None = None) -> Trace:
         raise UnknownFile.named(path, accepted_kinds())
     try:
         return source.read(path, progress or Unwatched())
+    except ForeignArchive as error:
+        raise UnknownFile.named(path, accepted_kinds()) from error
     except OSError as error:
         raise UnreadableFile.refused(path, error) from error
 
