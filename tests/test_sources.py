@@ -105,7 +105,7 @@ def test_a_name_longer_than_the_system_allows(tmp_path: Path) -> None:
         open_trace(path)
 
 
-@pytest.mark.parametrize("content", [b"PK\x03\x04 a zip", b"hello, this is text", b"\x89PNG\r\n\x1a\n", b"\x00"])
+@pytest.mark.parametrize("content", [b"hello, this is text", b"\x89PNG\r\n\x1a\n", b"\x00"])
 def test_an_unknown_kind_says_what_would_be_accepted(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "model.pt"
     path.write_bytes(content)

@@ -15,6 +15,7 @@ from graphreel.capture.torchfile.errors import ForeignArchive
 
 KIND = "file of PyTorch's"
 AGAIN = "save or copy it again"
+CUT_OFF = "the ZIP archive has no table of contents at its end: the file is cut off or no archive"
 LARGEST_ENTRY = 512 * 2**20
 """Bytes of code or JSON that are read at most; a graph of a million operations has some 400 MB."""
 LARGEST_SCAN = 16 * 2**20
@@ -46,8 +47,11 @@ class Archive:
         try:
             found = zipfile.ZipFile(path)
         except _BROKEN as error:
-            reason = "the ZIP archive has no table of contents at its end: the file is cut off or no archive"
-            raise BrokenFile.of_kind(path, KIND, reason, AGAIN) from error
+            raise BrokenFile.of_kind(path, KIND, CUT_OFF, AGAIN) from error
+        # A file that was cut off may end with an archive that lay inside of it, which then begins somewhere behind.
+        if min((info.header_offset for info in found.infolist()), default=0) != 0:
+            found.close()
+            raise BrokenFile.of_kind(path, KIND, CUT_OFF, AGAIN)
         names = [name for name in found.namelist() if not name.endswith("/")]
         folder = names[0].partition("/")[0] + "/" if names and "/" in names[0] else ""
         if not all(name.startswith(folder) for name in names):

@@ -1,4 +1,4 @@
-"""From PyTorch's FX graphs in memory to a program: of torch.export, of symbolic tracing, of torch.compile's backends."""
+"""From PyTorch's FX graphs in memory to a program: of torch.export, of symbolic tracing, of torch.compile."""
 
 import operator
 from collections.abc import Mapping, Sequence

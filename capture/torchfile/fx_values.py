@@ -3,11 +3,13 @@
 import operator
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from graphreel.capture.torchfile.encoding import numbered, plain
 from graphreel.capture.torchfile.program import UNKNOWN_VALUE, ValueInfo
-from graphreel.graph.types import Dim
+
+if TYPE_CHECKING:
+    from graphreel.graph.types import Dim
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,11 +16,11 @@ def names_of(argument: Json) -> list[str | None]:
     """Names of the values of an argument, in order; None for an entry of a list that is a constant or nothing."""
     ((kind, told),) = argument.items()
     if kind in ("as_tensor", "as_custom_obj", "as_token"):
-        return [_text(told["name"])]
+        return [text_of(told["name"])]
     if kind == "as_tensors":
-        return [_text(each["name"]) for each in told]
+        return [text_of(each["name"]) for each in told]
     if kind == "as_nested_tensors":
-        return [_text(each["name"]) for inner in told for each in inner]
+        return [text_of(each["name"]) for inner in told for each in inner]
     if kind in ("as_optional_tensor", "as_sym_int", "as_sym_float", "as_sym_bool"):
         return _named([told])
     if kind in ("as_optional_tensors", "as_sym_ints", "as_sym_floats", "as_sym_bools"):
@@ -34,12 +34,13 @@ def _named(entries: Sequence[Json]) -> list[str | None]:
     found: list[str | None] = []
     for entry in entries:
         ((kind, told),) = entry.items()
-        found.append(_text(told["name"]) if kind == "as_tensor" else _text(told) if kind == "as_name" else None)
+        found.append(text_of(told["name"]) if kind == "as_tensor" else text_of(told) if kind == "as_name" else None)
     # Numbers only, written as a list that could have held names: a constant.
     return found if any(found) else []
 
 
-def _text(name: Any) -> str:
+def text_of(name: Any) -> str:
+    """The text that the schema says is there; raises TypeError where it is something else."""
     if not isinstance(name, str):
         raise TypeError(f"{name!r} is no name")
     return name
@@ -91,9 +92,9 @@ def _tensor(meta: Json) -> ValueInfo:
 def _dim(size: Json) -> Dim:
     ((kind, told),) = size.items()
     if kind == "as_expr":
-        return readable(_text(told["expr_str"])) or None
+        return readable(text_of(told["expr_str"])) or None
     return told if isinstance(told, int) and 0 <= told < _LARGEST else None
 
 
 def _device(told: Json) -> str:
-    return told["type"] if told.get("index") is None else f"{told['type']}:{told['index']}"
+    return text_of(told["type"]) if told.get("index") is None else f"{told['type']}:{told['index']}"

@@ -78,8 +78,8 @@ def _readable(found: ast.expr) -> str:
     if not isinstance(found, ast.Call) or not isinstance(found.func, ast.Name):
         return ast.unparse(found)
     name, arguments = found.func.id, found.args
-    if name in ("Symbol", "Integer", "Float") and arguments and isinstance(arguments[0], ast.Constant):
-        return str(arguments[0].value)
+    if name in ("Symbol", "Integer", "Float") and arguments:
+        return str(arguments[0].value) if isinstance(arguments[0], ast.Constant) else ast.unparse(arguments[0])
     inner = [_readable(argument) for argument in arguments]
     if name == "Add":
         # The constant last, as it is usually written.

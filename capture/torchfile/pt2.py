@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 
 from graphreel.capture.torchfile.bodies import SubGraph, bind
 from graphreel.capture.torchfile.encoding import numbered
-from graphreel.capture.torchfile.json_values import constant, names_of, value_infos
+from graphreel.capture.torchfile.json_values import constant, names_of, text_of, value_infos
 from graphreel.capture.torchfile.naming import readable, stack_of
 from graphreel.capture.torchfile.program import Body, Input, Listing, ModuleCall, Operation, Program
 from graphreel.graph import ValueKind
@@ -63,9 +63,9 @@ def _signature_inputs(specs: Sequence[Json]) -> list[Input]:
         ((kind, told),) = spec.items()
         if kind == "constant_input":
             value = constant(told["value"])
-            found.append(Input(told["name"], ValueKind.CONSTANT, told["name"], {"value": value}))
+            found.append(Input(text_of(told["name"]), ValueKind.CONSTANT, told["name"], {"value": value}))
             continue
-        names = [told["arg"]["name"]] if "name" in told["arg"] else names_of(told["arg"])
+        names = [text_of(told["arg"]["name"])] if "name" in told["arg"] else names_of(told["arg"])
         label = next((str(told[key]) for key in told if key.endswith("_name")), "")
         more = {"persistent": False} if told.get("persistent") is False else {}
         found.extend(Input(name, _KINDS.get(kind, ValueKind.INPUT), label or name, more) for name in names if name)
@@ -78,7 +78,7 @@ def _mutations(specs: Sequence[Json]) -> dict[str, str]:
         ((kind, told),) = spec.items()
         if kind in _MUTATIONS:
             for name in [told["arg"]["name"]] if "name" in told["arg"] else names_of(told["arg"]):
-                found[name] = f"{kind.removesuffix('_mutation').replace('_', ' ')} {told[_MUTATIONS[kind]]}"
+                found[str(name)] = f"{kind.removesuffix('_mutation').replace('_', ' ')} {told[_MUTATIONS[kind]]}"
     return found
 
 
@@ -91,16 +91,16 @@ def _listing(graph: Json, inputs: Sequence[Input] | None = None) -> Listing:
 
 
 def _operation(node: Json) -> Operation:
-    op = str(node["target"]).removeprefix("torch.ops.").replace("_operator.", "operator.", 1)
+    op = text_of(node["target"]).removeprefix("torch.ops.").replace("_operator.", "operator.", 1)
     taken: list[tuple[str, str]] = []
     attributes: dict[str, Any] = {}
     graphs: list[SubGraph] = []
     groups: list[list[str | None]] = []
     for position, given in enumerate(node["inputs"]):
-        argument, label = given["arg"], given["name"] or f"argument{position}"
+        argument, label = given["arg"], text_of(given["name"]) or f"argument{position}"
         if "as_graph" in argument:
             sub = argument["as_graph"]
-            graphs.append(SubGraph(sub["name"], _listing(sub["graph"])))
+            graphs.append(SubGraph(text_of(sub["name"]), _listing(sub["graph"])))
             groups.clear()
             continue
         names = names_of(argument)
@@ -114,7 +114,7 @@ def _operation(node: Json) -> Operation:
     bodies: Sequence[Body] = bind(op, graphs, groups, len(outputs)) if graphs else ()
     return Operation(
         op, taken, outputs, attributes, _modules(told.get("nn_module_stack", "")),
-        stack_of(told.get("stack_trace", "")), node.get("name") or "", bodies,
+        stack_of(told.get("stack_trace", "")), text_of(node.get("name") or ""), bodies,
     )  # fmt: skip
 
 

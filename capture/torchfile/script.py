@@ -70,7 +70,8 @@ class _Reader:
                     at.finish()
                 continue
             if self.builder.node_count % NODES_A_STEP == 0:
-                self.progress.step(self.builder.node_count, 0)
+                # How many there will be is known only when the last call was followed.
+                self.progress.step(self.builder.node_count, self.builder.node_count + 1)
             frames.extend(reversed(self._add(at, node)))
         for output in graph.outputs():
             self.builder.output(self._use(frame, output))
@@ -260,9 +261,8 @@ class _Reader:
         name = {ScopeKind.BRANCH: ("then", "else")[at % 2], ScopeKind.LOOP_BODY: "body"}.get(kind, f"block{at}")
         inputs, results = list(block.inputs()), list(block.outputs())
         loop = kind is ScopeKind.LOOP_BODY
-        carried = (
-            {_plain_name(r): _plain_name(i) for r, i in zip(results[1:], inputs[1:], strict=False)} if loop else {}
-        )
+        rounds = zip(results[1:], inputs[1:], strict=False) if loop else ()
+        carried = {str(given.debugName()): str(taken.debugName()) for given, taken in rounds}
         scope = self.builder.scope(
             f"{node.kind().rpartition(':')[2]}.{name}", frame.scope, kind, owner=row,
             attributes={"carried": carried} if carried else None,

@@ -72,7 +72,8 @@ def _loaded(parts: dict[str, bytes], device: str) -> Any:
     copy.seek(0)
     # torch.jit is deprecated, which the user of a file can do nothing about.
     with warnings.catch_warnings(action="ignore", category=DeprecationWarning):
-        return torch.jit.load(copy, map_location=device)
+        load: Any = torch.jit.load
+        return load(copy, map_location=device)
 
 
 def _broken(archive: Archive, error: RuntimeError) -> BrokenFile:

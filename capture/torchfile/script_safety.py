@@ -28,6 +28,7 @@ _CLASS_LINES = re.compile(
     )""",
     re.VERBOSE,
 )
+_BRACKET = re.compile(r"[][(){}]")
 _CALL = re.compile(r"[\w\])]\s*\(")
 _TOP_LINES = re.compile(r"(?:class|def|import|from) .*|#.*|op_version_set = \d+")
 _UNUSUAL = re.compile(r"\"\"\"|'''|\\$|[^\S\n ]|[\x00-\x08\x0e-\x1f]", re.MULTILINE)
@@ -73,7 +74,8 @@ def _check_lines(path: Path, name: str, text: str) -> None:
 
 
 def _brackets(path: Path, name: str, depth: int, line: str) -> int:
-    depth += sum(line.count(mark) for mark in "([{") - sum(line.count(mark) for mark in ")]}")
-    if abs(depth) > DEEPEST_BRACKETS or line.count("(") > 50 * DEEPEST_BRACKETS or len(line) > 2**20:
-        raise BrokenFile.of_kind(path, "TorchScript file", f"{name} nests its brackets too deeply", AGAIN)
+    for bracket in _BRACKET.findall(line):
+        depth += 1 if bracket in "([{" else -1
+        if abs(depth) > DEEPEST_BRACKETS:
+            raise BrokenFile.of_kind(path, "TorchScript file", f"{name} nests its brackets too deeply", AGAIN)
     return depth

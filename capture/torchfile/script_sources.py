@@ -10,6 +10,7 @@ from graphreel.graph import GraphBuilder
 
 _SCRIPTED = re.compile(r'^(?:Serialized )?\s*File "([^"\n]*)", line (\d{1,9})\n')
 _TRACED = re.compile(r"^(.*)\((\d{1,9})\): (.*)$", re.MULTILINE)
+_NEXT = re.compile(r'^(?:Serialized )?\s*File "', re.MULTILINE)
 _MARK = re.compile(r"^[ ~]*~[ ~]*(?:<--- HERE)?$")
 
 
@@ -45,7 +46,8 @@ class Sources:
         return source
 
     def _scripted(self, file: str, line: int, body: str, frame: Frame) -> int:
-        shown = body.split("\n")
+        # A loaded module tells after the original line where it stands in the file's own code.
+        shown = _NEXT.split(body, maxsplit=1)[0].split("\n")
         marks = [at for at, text in enumerate(shown) if _MARK.match(text)]
         if marks and 0 < line <= LAST_LINE:
             told = [text for text in shown if not _MARK.match(text)]
