@@ -239,20 +239,27 @@ def test_conditions_as_operators_still_run() -> None:
         return torch.cond(x.sum() > 0, lambda x: x + 1, lambda x: x - 1, (x,))
 
     plain = compute(torch.ones(2))
-    with recording() as (kept, recorder), recorder.iteration():
+    with warnings.catch_warnings(record=True) as said, recording() as (kept, recorder), recorder.iteration():
         assert torch.equal(compute(torch.ones(2)), plain)
     assert kept.graph(0).node_count > 0
+    assert not [warning for warning in said if warning.category is RecorderWarning]
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of PyTorch's compiler about Python's own ast module
 def test_compiled_functions_still_run() -> None:
     compiled = torch.compile(lambda x: (x.sin() + 1).cos(), backend="eager")
     plain = compiled(torch.ones(3))
-    with recording() as (kept, recorder), recorder.iteration():
-        assert torch.equal(compiled(torch.ones(3)), plain)
-        assert torch.equal(
-            torch.compile(lambda x: x.exp() * 2, backend="eager")(torch.ones(3)), torch.ones(3).exp() * 2
-        )
+
+    def record_both() -> Kept:
+        with recording() as (kept, recorder), recorder.iteration():
+            assert torch.equal(compiled(torch.ones(3)), plain)
+            other = torch.compile(lambda x: x.exp() * 2, backend="eager")
+            assert torch.equal(other(torch.ones(3)), torch.ones(3).exp() * 2)
+        return kept
+
+    with pytest.warns(RecorderWarning, match=r"torch\.compile stands aside") as said:
+        kept = record_both()
+    assert len(said) == 1  # once, whatever is compiled afterwards
     # With a mode at work PyTorch runs compiled functions operation by operation.
     assert len(nodes(kept.graph(0), "aten.sin.default")) == 1
 

@@ -6,7 +6,7 @@ Each line here costs time in every operation. What can wait for the writer's thr
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from time import perf_counter_ns
-from types import CodeType, FrameType
+from types import FrameType
 from typing import TYPE_CHECKING, Any
 from weakref import ref
 
@@ -20,6 +20,7 @@ from torch.autograd.graph import _engine_run_backward
 from torch.nn import Parameter
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from graphreel.capture.torch.compiler import keep_compiler_out, runs_compiled
 from graphreel.capture.torch.log import NO_ALIAS, NO_NODE, NO_TENSOR, NUMBER, TENSOR, PassLog
 from graphreel.capture.torch.ops import OpInfo, op_info
 from graphreel.capture.torch.stacks import NO_STACK, Stacks
@@ -51,6 +52,7 @@ class RecordMode(TorchDispatchMode):
         ops: The operators met so far; events name them by their place.
         before: Asked before each operation while set: it may end the pass.
         fault: Told of an error of the recorder's own.
+        met_compiled: Called once, at the first operation of a function that `torch.compile` would have compiled.
         failed: `id` of the last exception that an operation raised, and the operation; (0, -1) for none.
     """
 
@@ -66,6 +68,7 @@ class RecordMode(TorchDispatchMode):
         self.step = 0
         self.base = 0
         self.before: Callable[[Sequence[Any]], None] | None = None
+        self.met_compiled: Callable[[], None] | None = None
         self.failed = (0, NO_NODE)
         self.ops: list[OpInfo] = []
         self._ops: dict[int, OpInfo] = {}
@@ -119,6 +122,9 @@ class RecordMode(TorchDispatchMode):
         self, func: Any, types: Sequence[type], args: tuple[Any, ...], kwargs: Mapping[str, Any] | None
     ) -> Any:
         """The same within `torch.compile` and `torch.cond`, whose compiler must not look into what we do."""
+        if self.met_compiled is not None and runs_compiled(sys._getframe()):
+            told, self.met_compiled = self.met_compiled, None
+            torch.compiler.disable(told)()
         uncompiled: Any = torch.compiler.disable(self.__torch_dispatch__)
         return uncompiled(func, types, args, kwargs)
 
@@ -270,20 +276,6 @@ class RecordMode(TorchDispatchMode):
             self.fault(fault)
 
 
-def _keep_compiler_out(code: CodeType) -> None:
-    """Mark a function so that PyTorch's compiler runs it as it is.
-
-    WORKAROUND: the wrapper that TorchDispatchMode would put around the handler does this at a price for every
-    operation. torch._dynamo.eval_frame.skip_code does it at none, but importing that takes a second.
-    """
-    from torch._C._dynamo import eval_frame
-
-    if skip_code := getattr(eval_frame, "skip_code", None):  # before PyTorch 2.7
-        skip_code(code)
-    else:
-        action = eval_frame._FrameAction
-        eval_frame.set_code_exec_strategy(code, eval_frame._FrameExecStrategy(action.SKIP, action.DEFAULT))
-
-
-_keep_compiler_out(RecordMode.__torch_dispatch__.__code__)
-_keep_compiler_out(RecordMode._away_from_compiler.__code__)
+keep_compiler_out(RecordMode.__torch_dispatch__.__code__)
+keep_compiler_out(RecordMode._away_from_compiler.__code__)
+keep_compiler_out(runs_compiled.__code__)

@@ -43,6 +43,7 @@ class TorchRecorder:
         self._options = options or RecordOptions()
         self._stacks, self._table = Stacks(), TensorTable()
         self._mode = RecordMode(self._table, self._stacks, self._give_up)
+        self._mode.met_compiled = self._say_uncompiled
         self._passes = Passes(writer, self._options, self._mode)
         self._hooks: list[Any] = []
         self._thread = 0
@@ -195,6 +196,12 @@ class TorchRecorder:
         place = f" ({where[0].name}, line {where[0].lineno})" if where else ""
         what = f"{type(fault).__name__}: {fault}{place}"
         self._warn(f"recording ended by a fault of Graphreel's own, please report: {what}")
+
+    def _say_uncompiled(self) -> None:
+        """Recording must not turn compilation off in silence."""
+        self._warn(
+            "torch.compile stands aside while recording: compiled functions run, and are timed, operation by operation"
+        )
 
     def _warn(self, message: str) -> None:
         try:
