@@ -88,6 +88,32 @@ def test_operations_are_those_of_the_exported_program(name: str) -> None:
     assert found == expected
 
 
+class Contexts(torch.nn.Module):
+    """Regions without gradient and with another precision, and a size that is computed with."""
+
+    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, int]:
+        with torch.no_grad():
+            y = x.relu()
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            y = y @ y.T
+        return y, x.shape[0] * 2
+
+
+def test_regions_and_sizes_of_an_exported_program(tmp_path: Path) -> None:
+    with warnings.catch_warnings(action="ignore"):
+        program = torch.export.export(
+            Contexts(), (torch.randn(3, 4),), dynamic_shapes={"x": {0: torch.export.Dim("b")}}
+        )
+    graph = opened(save_exported(program, tmp_path / "contexts.pt2"))
+    assert structure_hash(graph) == structure_hash(graph_of(program))
+    (size,) = nodes(graph, "operator.mul")
+    assert (size.input_names, dict(size.attributes), size.outputs[0].dtype) == (["a"], {"b": 2}, "int")
+    (relu,) = nodes(graph, "aten.relu.default")
+    assert relu.scope.kind is ScopeKind.FUNCTION
+    assert relu.scope.owner is not None
+    assert relu.scope.owner.op == "higher_order.wrap_with_set_grad_enabled"
+
+
 @pytest.mark.parametrize("name", TRACED)
 def test_operations_are_those_of_the_traced_module(name: str) -> None:
     module = traced(name)
@@ -181,17 +207,19 @@ def test_what_enters_and_leaves_bodies_is_said(saved: dict[str, Path]) -> None:
     assert ("Rnn/Loop.body", "step.weight", 0) in scripted_rows
     assert sum(1 for scope, _, way in scripted_rows if (scope, way) == ("Rnn/Loop.body", 1)) == 1
     rows = crossings(opened(saved["control.pt2"]))
-    assert ("Control/cond.true_graph_0", "relu", 1) in rows
-    assert ("Control/cond.false_graph_0", "add", 1) in rows
-    assert sum(1 for scope, _, way in rows if "body_graph" in scope and way == 1) == 2
-    assert not [row for row in rows if "cond_graph" in row[0] and row[2] == 1], "a test's result is no output"
+    assert ("Control/cond.true", "relu", 1) in rows
+    assert ("Control/cond.false", "add", 1) in rows
+    assert sum(1 for scope, _, way in rows if scope == "Control/while_loop.body" and way == 1) == 2
+    assert not [row for row in rows if row[0] == "Control/while_loop.cond" and row[2] == 1], (
+        "a test's result is no output"
+    )
 
 
 def test_exported_control_flow_has_its_bodies(saved: dict[str, Path]) -> None:
     graph = opened(saved["control.pt2"])
     kinds = {scope.path: scope.kind for scope in map(graph.scope, range(1, graph.scope_count))}
-    assert kinds["Control/cond.true_graph_0"] is kinds["Control/cond.false_graph_0"] is ScopeKind.BRANCH
-    assert kinds["Control/while_loop.while_loop_body_graph_0"] is ScopeKind.LOOP_BODY
+    assert kinds["Control/cond.true"] is kinds["Control/cond.false"] is ScopeKind.BRANCH
+    assert kinds["Control/while_loop.body"] is ScopeKind.LOOP_BODY
     (cond,) = nodes(graph, "higher_order.cond")
     assert [value.name for value in cond.inputs][:2] == ["gt", "x"]
     (topk,) = nodes(graph, "aten.topk.default")

@@ -43,7 +43,10 @@ def _body(op: str, at: int, graph: SubGraph, groups: Sequence[Operands], operand
     bound = len(inputs) == len(operands)
     entries = [(outer, inner) for outer, inner in zip(operands, inputs, strict=False) if outer] if bound else []
     exits = [] if tests else list(enumerate(listing.outputs[:outputs]))
-    return Body(graph.name, kind, listing, entries, exits, _carried(listing, inputs, carried))
+    names = {"cond": ("true", "false"), "while_loop": ("cond", "body")}.get(op, ("body",))
+    return Body(
+        names[at] if at < len(names) else graph.name, kind, listing, entries, exits, _carried(listing, inputs, carried)
+    )
 
 
 def _carried(listing: Listing, inputs: Sequence[str], count: int) -> Mapping[str, str]:

@@ -1,7 +1,7 @@
 """Makes a graph of a program: module scopes, bodies with their boundary, sources, and versions of written values."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -134,23 +134,27 @@ class _Building:
             writes=written,
             attributes=operation.attributes,
         )
+        outputs = self._give(frame, operation, node, [taken[at] for at in written], written)
+        return [self._open(frame, operation, node, scope, outputs, body) for body in operation.bodies]
+
+    def _give(
+        self, frame: _Frame, operation: Operation, node: int, bases: Sequence[ValueId], written: Sequence[int]
+    ) -> list[ValueId]:
+        """Add what a node gives; the first outputs are the new versions of what it wrote."""
         outputs: list[ValueId] = []
         for port, name in enumerate(operation.outputs):
-            more: dict[str, Any] = {"producer": node, "port": port}
-            kind = ValueKind.ACTIVATION
-            if port < len(written):
+            if port >= len(written):
+                value = self._value(frame, name, ValueKind.ACTIVATION, producer=node, port=port)
+            else:
                 target = operation.inputs[written[port]][1]
-                memory = frame.written[target]
+                memory = frame.written[name] = frame.written[target]
                 memory.version += 1
-                kind = memory.kind
-                more |= {"storage": memory.storage, "version": memory.version, "base": taken[written[port]]}
-                frame.written[name] = memory
-            value = self._value(frame, name, kind, **more)
-            outputs.append(value)
-            frame.values[name] = value
-            if port < len(written):
+                place: dict[str, Any] = {"storage": memory.storage, "version": memory.version, "base": bases[port]}
+                value = self._value(frame, name, memory.kind, producer=node, port=port, **place)
                 frame.values[target] = value
-        return [self._open(frame, operation, node, scope, outputs, body) for body in operation.bodies]
+            frame.values[name] = value
+            outputs.append(value)
+        return outputs
 
     def _open(
         self, frame: _Frame, operation: Operation, node: int, scope: ScopeId, outputs: list[ValueId], body: Body

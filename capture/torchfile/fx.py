@@ -1,5 +1,6 @@
 """From PyTorch's FX graphs in memory to a program: of torch.export, of symbolic tracing, of torch.compile."""
 
+import inspect
 import operator
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -8,7 +9,7 @@ from typing import Any
 from graphreel.capture.torchfile.bodies import SubGraph, bind
 from graphreel.capture.torchfile.encoding import plain
 from graphreel.capture.torchfile.fx_values import Argument, arguments_of, info_of, parts_of, target_name
-from graphreel.capture.torchfile.naming import stack_of
+from graphreel.capture.torchfile.naming import NO_MODULE, stack_of
 from graphreel.capture.torchfile.program import Body, Input, Listing, ModuleCall, Operation, Program, ValueInfo
 from graphreel.graph import ValueKind
 
@@ -160,8 +161,19 @@ def _grouped(given: Sequence[Argument], lister: _Lister) -> list[list[str | None
 
 
 def _argument_names(node: Any) -> tuple[str, ...]:
-    schema = getattr(node.target, "_schema", None) if node.op == "call_function" else None
-    return tuple(argument.name for argument in schema.arguments) if schema is not None else ()
+    """Names of a call's arguments, by the operator's schema or the Python function's signature."""
+    if node.op != "call_function":
+        return ()
+    schema = getattr(node.target, "_schema", None)
+    if schema is not None:
+        return tuple(argument.name for argument in schema.arguments)
+    # Of a higher-order operator the signature is that of its machinery.
+    if hasattr(node.target, "namespace"):
+        return ()
+    try:
+        return tuple(inspect.signature(node.target).parameters)
+    except (ValueError, TypeError):
+        return ()
 
 
 def _modules(node: Any, outermost: str) -> list[ModuleCall]:
@@ -169,6 +181,7 @@ def _modules(node: Any, outermost: str) -> list[ModuleCall]:
     calls = [
         ModuleCall(str(key), str(path), (cls if isinstance(cls, str) else cls.__name__).rpartition(".")[2])
         for key, (path, cls) in (node.meta.get("nn_module_stack") or {}).items()
+        if not str(key).startswith(NO_MODULE)
     ]
     if outermost and not (calls and not calls[0].path):
         calls.insert(0, ModuleCall("", "", outermost))

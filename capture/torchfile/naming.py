@@ -9,6 +9,8 @@ from graphreel.capture.torchfile.program import Line
 
 _FRAME = re.compile(r'^\s*File "([^"\n]*)", line (\d{1,9}), in ([^\n]*)(?:\n(?!\s*File ")([^\n]*))?', re.MULTILINE)
 _LIBRARY = re.compile(r"[/\\](?:site|dist)-packages[/\\]|^<")
+NO_MODULE = "_empty_nn_module_stack"
+"""How torch.export's entry begins where it knows of no module."""
 LAST_LINE = 200_000
 """Lines beyond are not kept as text: no source file that people write is longer."""
 DEEPEST = 40

@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 from graphreel.capture.torchfile.bodies import SubGraph, bind
 from graphreel.capture.torchfile.encoding import numbered
 from graphreel.capture.torchfile.json_values import constant, names_of, text_of, value_infos
-from graphreel.capture.torchfile.naming import readable, stack_of
+from graphreel.capture.torchfile.naming import NO_MODULE, readable, stack_of
 from graphreel.capture.torchfile.program import Body, Input, Listing, ModuleCall, Operation, Program
 from graphreel.graph import ValueKind
 
@@ -123,5 +123,6 @@ def _modules(text: str) -> tuple[ModuleCall, ...]:
     calls = []
     for entry in text.split(";") if text else []:
         key, path, cls = entry.rsplit(",", 2)
-        calls.append(ModuleCall(key, path, cls.rpartition(".")[2]))
+        if not key.startswith(NO_MODULE):
+            calls.append(ModuleCall(key, path, cls.rpartition(".")[2]))
     return tuple(calls)

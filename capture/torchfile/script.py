@@ -9,7 +9,7 @@ from typing import Any
 from graphreel.capture.torchfile.building import NODES_A_STEP
 from graphreel.capture.torchfile.naming import scope_parts, sparse_text
 from graphreel.capture.torchfile.script_calls import function_graph
-from graphreel.capture.torchfile.script_frames import Frame, ModuleRef, Opaque, Thing
+from graphreel.capture.torchfile.script_frames import Frame, ModuleRef, Opaque
 from graphreel.capture.torchfile.script_ops import Schemas, is_in_place, op_name
 from graphreel.capture.torchfile.script_sources import Sources
 from graphreel.capture.torchfile.script_values import attributes_of, constant_of, plain_constant, type_info
@@ -219,20 +219,8 @@ class _Reader:
 
     def _operation(self, frame: Frame, node: Any) -> list[Frame]:
         """Append a node; gives the frames of its blocks."""
-        op, arguments = op_name(node), self.schemas.arguments(node)
-        taken: list[ValueId] = []
-        labels: list[str] = []
-        attributes: dict[str, Any] = attributes_of(node)
-        for position, given in enumerate(node.inputs()):
-            label = arguments[position] if position < len(arguments) else ""
-            thing: Thing = frame.find(given.debugName())
-            if isinstance(thing, Opaque):
-                attributes[label or f"argument{position}"] = thing.told
-            elif isinstance(thing, ModuleRef):
-                attributes[label or f"argument{position}"] = thing.path or thing.module._type().name()
-            else:
-                taken.append(self._use(frame, given))
-                labels.append(label)
+        op = op_name(node)
+        taken, labels, attributes = self._arguments(frame, node)
         target = taken[0] if taken and labels[0] == "self" and is_in_place(op) else None
         row = self.builder.node(
             op, taken, scope=frame.scope, source=self.sources.of(frame, node), input_names=labels,
@@ -240,15 +228,32 @@ class _Reader:
         )  # fmt: skip
         outputs = []
         for port, output in enumerate(node.outputs()):
-            more: dict[str, Any] = {"producer": row, "port": port}
-            if target is not None and port == 0:
-                more |= self._next_version(target)
-            value = self._value(frame, output, ValueKind.ACTIVATION, _plain_name(output), **more)
+            more = self._next_version(target) if target is not None and port == 0 else {}
+            name = _plain_name(output)
+            value = self._value(frame, output, ValueKind.ACTIVATION, name, producer=row, port=port, **more)
             frame.things[output.debugName()] = value
-            if "base" in more:
+            if more:
                 frame.things[next(node.inputs()).debugName()] = value
             outputs.append(value)
         return [self._body(frame, node, row, outputs, at, block) for at, block in enumerate(node.blocks())]
+
+    def _arguments(self, frame: Frame, node: Any) -> tuple[list[ValueId], list[str], dict[str, Any]]:
+        """The values that a node takes, what they are called there, and the constants as attributes."""
+        names = self.schemas.arguments(node)
+        taken: list[ValueId] = []
+        labels: list[str] = []
+        attributes = attributes_of(node)
+        for position, given in enumerate(node.inputs()):
+            label = names[position] if position < len(names) else ""
+            thing = frame.find(given.debugName())
+            if isinstance(thing, Opaque):
+                attributes[label or f"argument{position}"] = thing.told
+            elif isinstance(thing, ModuleRef):
+                attributes[label or f"argument{position}"] = thing.path or thing.module._type().name()
+            else:
+                taken.append(self._cross(frame, thing))
+                labels.append(label)
+        return taken, labels, attributes
 
     def _next_version(self, target: ValueId) -> dict[str, Any]:
         """What the result of an operation is that wrote `target`: the same memory with new content."""
