@@ -8,9 +8,10 @@ from typing import Any
 from graphreel.capture.errors import BrokenFile
 from graphreel.capture.torchfile.archive import AGAIN, LARGEST_ENTRY, Archive
 from graphreel.capture.torchfile.script_safety import check_code
-from graphreel.graph import Graph, MissingExtra, Progress
+from graphreel.graph import Graph, GraphError, MissingExtra, Progress
 
 _KIND = "TorchScript file"
+_MALFORMED = (RuntimeError, ValueError, TypeError, AttributeError, IndexError, OverflowError, GraphError)
 _CONSTANTS = "constants/"
 _LEFT_OUT = ("data/", "traced_inputs", "extra/")
 
@@ -30,7 +31,10 @@ def read_script(archive: Archive, progress: Progress) -> tuple[Graph, dict[str, 
     code = {name: content for name, content in parts.items() if name.endswith(".py")}
     check_code(archive.path, code, {name: content for name, content in parts.items() if name.endswith(".pkl")})
     module = _load(archive, parts)
-    graph, texts = read_module(module, progress, {"framework": "torchscript"})
+    try:
+        graph, texts = read_module(module, progress, {"framework": "torchscript"})
+    except _MALFORMED as error:
+        raise _broken(archive, error) from error
     texts.update((name, content.decode("utf-8", "replace")) for name, content in code.items())
     return graph, texts
 
@@ -51,14 +55,14 @@ def _load(archive: Archive, parts: dict[str, bytes]) -> Any:
     constants = [name for name in archive.names if name.startswith(_CONSTANTS)]
     try:
         return _loaded({**parts, **dict.fromkeys(constants, b"")}, "meta")
-    except RuntimeError as error:
+    except _MALFORMED as error:
         # Constants that the code repeats are compared while loading, which only real tensors can be.
         if not constants or "Meta tensors" not in str(error):
             raise _broken(archive, error) from error
     try:
         weights = [name for name in archive.names if name.startswith((_CONSTANTS, "data/"))]
         return _loaded({**parts, **{name: archive.read(name) for name in weights}}, "cpu")
-    except RuntimeError as error:
+    except _MALFORMED as error:
         raise _broken(archive, error) from error
 
 
@@ -76,7 +80,7 @@ def _loaded(parts: dict[str, bytes], device: str) -> Any:
         return load(copy, map_location=device)
 
 
-def _broken(archive: Archive, error: RuntimeError) -> BrokenFile:
+def _broken(archive: Archive, error: Exception) -> BrokenFile:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     reason = f"PyTorch says {lines[0][:200]!r}" if lines else "PyTorch cannot load it"
     return BrokenFile.of_kind(archive.path, _KIND, reason, AGAIN)

@@ -28,7 +28,11 @@ class Sources:
 
     def of(self, frame: Frame, node: Any) -> int:
         """The row of a node's line, called from where its frame was called; the caller's where it tells none."""
-        text = node.sourceRange()
+        try:
+            text = node.sourceRange()
+        except (RuntimeError, UnicodeDecodeError, MemoryError):
+            # The table of lines in the file is damaged, which the graph does without.
+            text = ""
         key = text, frame.caller, frame.function
         if key not in self._known:
             self._known[key] = self._read(text, frame)
