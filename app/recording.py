@@ -84,8 +84,13 @@ class _ScriptRecording:
 
     def __init__(self, path: Path, options: RecordOptions, command: Sequence[str]) -> None:
         self._path, self._options = path, options
+        self._process = os.getpid()
         self._writer = TraceWriter(path, _info(options, command), capacity=1)
         self._recorder: TorchRecorder | None = None
+
+    @property
+    def _forked(self) -> bool:
+        return os.getpid() != self._process
 
     def start(self) -> None:
         """Begin to record; called when PyTorch has been imported."""
@@ -96,7 +101,7 @@ class _ScriptRecording:
 
     def ended(self, error: BaseException | None) -> None:
         """The script came to its end, by this exception if there is one."""
-        if self._recorder is not None:
+        if not self._forked and self._recorder is not None:
             from graphreel.capture.torch import strip_own_frames
 
             self._recorder.stop(error)
@@ -104,14 +109,21 @@ class _ScriptRecording:
                 strip_own_frames(error)
 
     def close(self) -> int:
-        """Finish the file; 1 if anything of it was lost. A file without an iteration is taken away."""
+        """Finish the file; 1 if anything of it was lost.
+
+        A file without an iteration is taken away, and what stood in its place before is put back. In a forked child
+        that comes to its end nothing is touched: the file is the parent's.
+        """
+        if self._forked:
+            return 0
         try:
             self._writer.close()
         except CannotWrite as fault:
             print(f"graphreel: {fault}", file=sys.stderr)
             return 1
         if self._recorder is None or not self._recorder.recorded:
-            self._path.unlink(missing_ok=True)
+            if not self._writer.restored:
+                self._path.unlink(missing_ok=True)
             why = "the script never imported PyTorch" if self._recorder is None else "no iteration was recorded"
             print(f"graphreel: nothing was recorded: {why}; {self._path} was not written", file=sys.stderr)
         return 0

@@ -65,16 +65,21 @@ def open_trace(path: Path, progress: Progress | None = None) -> Trace:
     reported as a broken one of its kind. Raises CaptureError (UnreadableFile, UnknownFile, BrokenFile), GraphError
     (MissingExtra) or TraceError, each one line that names the file and what to do.
     """
-    head = _head(path)
-    source = _source_of(head, path)
-    if source is None:
-        raise UnknownFile.named(path, accepted_kinds())
+    source = identify(path)
     try:
         return source.read(path, progress or Unwatched())
     except ForeignArchive as error:
         raise UnknownFile.named(path, accepted_kinds()) from error
     except OSError as error:
         raise UnreadableFile.refused(path, error) from error
+
+
+def identify(path: Path) -> Source:
+    """The source that reads a file, by its first bytes; raises UnreadableFile or UnknownFile."""
+    source = _source_of(_head(path), path)
+    if source is None:
+        raise UnknownFile.named(path, accepted_kinds())
+    return source
 
 
 def accepted_kinds() -> list[str]:

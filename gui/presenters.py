@@ -183,6 +183,7 @@ class FindPresenter(Presenter):
     def _go(self, row: int) -> None:
         hits, shown = self.session.hits, self.session.shown
         if hits is not None and shown is not None:
+            self.session.reveal(hits.nodes[row])
             self.session.go_to(Selection.of_node(hits.nodes[row]))
 
 

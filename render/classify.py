@@ -22,8 +22,12 @@ def short_op(op: str) -> str:
     """The op without what its framework wraps around it: `aten.addmm.default` is `addmm`, `cap::twice` is `twice`."""
     name = op.rpartition("::")[2] or op
     if match := _TORCH_OVERLOAD.match(name):
-        # A domain such as `com.microsoft.Gelu` looks alike, but its operation comes last.
-        return name.rpartition(".")[2] if name.startswith(("com.", "ai.", "org.")) else match["name"]
+        # A domain such as `com.microsoft.Gelu` or `my.domain.MyOp` looks alike, but its operation comes last.
+        overload = name.rpartition(".")[2]
+        is_domain = name.startswith(("com.", "ai.", "org.")) or not (
+            name.startswith(("aten.", "prim.", "prims.")) or overload[0].islower()
+        )
+        return overload if is_domain else match["name"]
     return name.rpartition(".")[2] or name
 
 

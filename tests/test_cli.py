@@ -189,6 +189,27 @@ def test_a_killed_script_keeps_what_was_recorded(folder: Path, stop: signal.Sign
     assert len([row for row in iterations if row["status"] == "complete"]) >= 10
 
 
+@pytest.mark.parametrize("script", ["x = (", "import torch, sys; sys.exit(2)"], ids=["syntax", "usage"])
+def test_a_run_that_records_nothing_leaves_the_trace_of_the_run_before(folder: Path, script: str) -> None:
+    kept = folder / "kept.reel"
+    kept.write_bytes((folder / "run.reel").read_bytes())
+    (folder / "nothing.py").write_text(script)
+    done = graphreel("record", "-o", "kept.reel", "nothing.py", cwd=folder)
+    assert done.returncode in (1, 2)
+    assert kept.read_bytes() == (folder / "run.reel").read_bytes()
+    assert not list(folder.glob(".kept*"))
+
+
+def test_a_forked_child_that_ends_leaves_the_trace_to_its_parent(folder: Path) -> None:
+    (folder / "forks.py").write_text("import os, sys, torch\nif os.fork() == 0: sys.exit(0)\nos.wait()\n" + TRAIN)
+    done = graphreel("record", "-o", "forks.reel", "forks.py", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    assert "nothing was recorded" not in done.stderr
+    iterations = info(folder / "forks.reel")["iterations"]
+    assert isinstance(iterations, list)
+    assert len(iterations) == 3
+
+
 def test_a_script_that_is_not_there(folder: Path) -> None:
     assert "missing.py" in one_line(graphreel("record", "missing.py", cwd=folder))
     assert not (folder / "missing.reel").exists()

@@ -245,6 +245,19 @@ def test_conditions_as_operators_still_run() -> None:
     assert not [warning for warning in said if warning.category is RecorderWarning]
 
 
+class Conditional(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.cond(x.sum() > 0, lambda x: x.sin(), lambda x: x.cos(), (x,))
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # the same as below
+def test_a_condition_can_be_exported_after_another_was_recorded() -> None:
+    with recording() as (_, recorder), recorder.iteration():
+        torch.cond(torch.ones(2).sum() > 0, lambda x: x + 1, lambda x: x - 1, (torch.ones(2),))
+    exported = torch.export.export(Conditional(), (torch.ones(3),))
+    assert torch.equal(exported.module()(torch.ones(3)), torch.ones(3).sin())
+
+
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of PyTorch's compiler about Python's own ast module
 def test_compiled_functions_still_run() -> None:
     compiled = torch.compile(lambda x: (x.sin() + 1).cos(), backend="eager")
@@ -262,6 +275,26 @@ def test_compiled_functions_still_run() -> None:
     assert len(said) == 1  # once, whatever is compiled afterwards
     # With a mode at work PyTorch runs compiled functions operation by operation.
     assert len(nodes(kept.graph(0), "aten.sin.default")) == 1
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # the same as above
+def test_a_compiled_module_does_not_warn_of_our_hooks() -> None:
+    compiled = torch.compile(nn.Linear(2, 2), backend="eager")
+    plain = compiled(torch.ones(1, 2))
+    with warnings.catch_warnings(record=True) as said, recording() as (_, recorder), recorder.iteration():
+        warnings.simplefilter("always", UserWarning)
+        assert torch.equal(compiled(torch.ones(1, 2)), plain)
+    assert not [warning for warning in said if "global hooks" in str(warning.message)]
+
+
+@pytest.mark.filterwarnings("ignore:The PyTorch API of nested tensors is in prototype stage")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # the same as above
+def test_a_tensor_without_a_shape_and_an_operator_of_the_interpreter_end_no_recording() -> None:
+    with recording() as (kept, recorder), recorder.iteration():
+        torch.nested.nested_tensor([torch.ones(2), torch.ones(3)])
+        torch.export.export(nn.Linear(3, 3), (torch.ones(1, 3),))
+        torch.ones(2).exp()
+    assert len(nodes(kept.graph(0), "aten.exp.default")) == 1
 
 
 def test_functional_transforms_still_run() -> None:

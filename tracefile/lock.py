@@ -43,6 +43,10 @@ class WriteLock:
             self.handle = -1
 
 
+_SUFFIXES = ("", "-wal", "-shm", "-journal")
+"""What may stand beside a database, and belongs to it."""
+
+
 def claim(path: Path) -> WriteLock:
     """Make an empty file at the path, in place of a trace that stands there, and lock it.
 
@@ -53,7 +57,7 @@ def claim(path: Path) -> WriteLock:
     if not path.parent.is_dir():
         raise CannotWrite.at(path, f"there is no folder {path.parent}; make it first")
     try:
-        _remove_old(path)
+        _set_aside(path)
         if sys.platform == "win32":
             path.touch()
             return WriteLock(-1)
@@ -64,7 +68,8 @@ def claim(path: Path) -> WriteLock:
         raise CannotWrite.at(path, error.strerror or str(error)) from error
 
 
-def _remove_old(path: Path) -> None:
+def _set_aside(path: Path) -> None:
+    """Give the trace that stands at the path another name, until the new one has something in it."""
     lock = WriteLock(-1)
     if path.exists():
         if not path.is_file():
@@ -74,11 +79,38 @@ def _remove_old(path: Path) -> None:
         if sys.platform != "win32":
             lock = _locked(os.open(path, os.O_RDWR | os.O_CLOEXEC))
     try:
+        if path.exists():
+            drop_old(path)
         # An old journal beside a new database would be taken for the new one's.
-        for suffix in ("", "-wal", "-shm", "-journal"):
-            path.with_name(path.name + suffix).unlink(missing_ok=True)
+        for suffix in _SUFFIXES:
+            part = path.with_name(path.name + suffix)
+            if part.exists():
+                part.replace(_aside(path, suffix))
     finally:
         lock.release()
+
+
+def drop_old(path: Path) -> None:
+    """Remove the trace that a new one at the path has replaced."""
+    for suffix in _SUFFIXES:
+        _aside(path, suffix).unlink(missing_ok=True)
+
+
+def put_back(path: Path) -> bool:
+    """Put the trace that stood at the path before in the place of the new one; False where none did."""
+    if not _aside(path, "").exists():
+        return False
+    for suffix in _SUFFIXES:
+        part, old = path.with_name(path.name + suffix), _aside(path, suffix)
+        if old.exists():
+            old.replace(part)
+        else:
+            part.unlink(missing_ok=True)
+    return True
+
+
+def _aside(path: Path, suffix: str) -> Path:
+    return path.with_name(f".{path.name}.before{suffix}")
 
 
 def _head(path: Path) -> bytes:

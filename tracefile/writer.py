@@ -11,7 +11,7 @@ from queue import Queue
 
 from graphreel.tracefile.database import ReelDatabase, info_rows
 from graphreel.tracefile.errors import CannotWrite, TraceError, one_line
-from graphreel.tracefile.lock import claim
+from graphreel.tracefile.lock import claim, drop_old, put_back
 from graphreel.tracefile.model import IterationRecord, TraceInfo
 
 _Waiting = tuple[int, IterationRecord | Callable[[], IterationRecord]]
@@ -29,7 +29,7 @@ _OF_THE_RECORD = (sqlite3.IntegrityError, sqlite3.DataError, sqlite3.Programming
 
 
 class TraceWriter:
-    """Appends iterations to a new `.reel`, and replaces an old one.
+    """Appends iterations to a new `.reel`, and replaces an old one, which goes when the first iteration is written.
 
     `put` hands an iteration over and returns. At most `capacity` iterations are on their way at a time, the one being
     written included: then `put` blocks, so that neither memory nor what a kill can cost grows. Call it from one
@@ -37,12 +37,16 @@ class TraceWriter:
 
     Raises CannotWrite at once where the path cannot be written, holds something other than a trace, or another
     recording writes it.
+
+    Attributes:
+        restored: Whether no iteration was written, so that on closing the old trace was put back.
     """
 
     def __init__(self, path: Path, info: TraceInfo, *, capacity: int = 4) -> None:
         rows = info_rows(info)
         self._path = path.resolve()
         self._lock = claim(self._path)
+        self.restored = False
         self._process = os.getpid()
         self._queue: Queue[_Waiting | None] = Queue()
         self._room = threading.Semaphore(capacity)
@@ -114,6 +118,8 @@ class TraceWriter:
         self._finished = finished
         self._queue.put(None)
         self._thread.join()
+        if self._committed is None:
+            self.restored = put_back(self._path)
         self._lock.release()
         if self._failure is not None:
             raise self._failure
@@ -130,8 +136,9 @@ class TraceWriter:
     def _give_up_if_not_opened(self) -> None:
         if self._failure is not None:
             self._closed = True
-            self._lock.release()
             self._path.unlink(missing_ok=True)
+            put_back(self._path)
+            self._lock.release()
             raise self._failure
 
     def _is_elsewhere(self) -> bool:
@@ -173,6 +180,8 @@ class TraceWriter:
             if self._guard(lambda: database.add_iteration(index, iteration, sources)):
                 # Those that came meanwhile stay.
                 del self._sources[: len(sources)]
+                if self._committed is None:
+                    drop_old(self._path)
                 self._committed = index
                 self._count += 1
         except Exception as error:  # noqa: BLE001 - whatever one iteration's conversion raises, the next is recorded

@@ -101,7 +101,8 @@ def _print(trace: "Trace") -> None:
 def _cells(iteration: "Iteration") -> list[str]:
     status = str(iteration.status)
     if iteration.error is not None:
-        status = f"[red]{status}[/]: {_escape(f'{iteration.error.type}: {iteration.error.message}')}"
+        told = ": ".join(filter(None, (iteration.error.type, iteration.error.message)))
+        status = f"[red]{status}[/]: {_escape(told)}"
     duration = f"{iteration.duration_ns / 1e6:.1f} ms" if iteration.duration_ns else ""
     return [str(iteration.index), iteration.graph[:8], str(iteration.nodes), str(iteration.edges), duration, status]
 

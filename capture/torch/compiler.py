@@ -2,6 +2,8 @@
 
 from types import CodeType, FrameType
 
+from torch.nn.modules import module as module_hooks
+
 
 def runs_compiled(frame: FrameType | None) -> bool:
     """Whether the stack holds a function that PyTorch was asked to compile, other than by `torch.cond` and its kind.
@@ -28,3 +30,21 @@ def keep_compiler_out(code: CodeType) -> None:
     else:
         action = eval_frame._FrameAction
         eval_frame.set_code_exec_strategy(code, eval_frame._FrameExecStrategy(action.SKIP, action.DEFAULT))
+
+
+class HookNotice:
+    """Keeps PyTorch from warning the user, until it is removed, of hooks that are ours and not the user's.
+
+    WORKAROUND: a module made by `torch.compile` warns at each call while there are global module hooks, which raises
+    where warnings are errors. Nothing else asks `_has_any_global_hook`; a test fails when that changes.
+    """
+
+    def __init__(self) -> None:
+        self._asked = module_hooks._has_any_global_hook
+        self._ours = lambda: False
+        module_hooks._has_any_global_hook = self._ours
+
+    def remove(self) -> None:
+        """Put PyTorch's own function back, unless somebody has replaced ours meanwhile."""
+        if module_hooks._has_any_global_hook is self._ours:
+            module_hooks._has_any_global_hook = self._asked

@@ -53,6 +53,7 @@ class RecordMode(TorchDispatchMode):
         before: Asked before each operation while set: it may end the pass.
         fault: Told of an error of the recorder's own.
         met_compiled: Called once, at the first operation of a function that `torch.compile` would have compiled.
+        met_higher_order: Whether an operator that takes functions ran, such as `torch.cond`.
         failed: `id` of the last exception that an operation raised, and the operation; (0, -1) for none.
     """
 
@@ -69,6 +70,7 @@ class RecordMode(TorchDispatchMode):
         self.base = 0
         self.before: Callable[[Sequence[Any]], None] | None = None
         self.met_compiled: Callable[[], None] | None = None
+        self.met_higher_order = False
         self.failed = (0, NO_NODE)
         self.ops: list[OpInfo] = []
         self._ops: dict[int, OpInfo] = {}
@@ -103,7 +105,7 @@ class RecordMode(TorchDispatchMode):
         end = perf_counter_ns()
         if noted is not None and (log := self.log) is not None:
             try:
-                if type(out) is Tensor and info.fresh:
+                if type(out) is Tensor and info.fresh and not out.is_nested:
                     notes = log.tensors
                     self.table.known[key := id(out)] = ref(out)
                     self.table.numbers[key] = len(notes)
@@ -134,6 +136,7 @@ class RecordMode(TorchDispatchMode):
         except Exception as fault:  # noqa: BLE001 - the same
             self.fault(fault)
             info = OpInfo(index=len(self.ops), func=func, name=str(func), call=func)
+        self.met_higher_order |= isinstance(func, torch._ops.HigherOrderOperator)
         self._ops[id(func)] = info
         self.ops.append(info)
         return info

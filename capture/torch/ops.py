@@ -97,4 +97,8 @@ def _viewed(schema: Any, result: Any) -> str | None:
 def _is_composite(name: str, overload: str) -> bool:
     """Whether the operator is made of others, which inference mode hands over whole (`reshape`, `contiguous`)."""
     full = f"{name}.{overload}" if overload else name
-    return torch._C._dispatch_has_kernel_for_dispatch_key(full, "CompositeImplicitAutograd")
+    try:
+        return torch._C._dispatch_has_kernel_for_dispatch_key(full, "CompositeImplicitAutograd")
+    except RuntimeError:
+        # `prim::device` and its kind, which torch.export's own tracing runs, are unknown to the dispatcher.
+        return False

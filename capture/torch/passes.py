@@ -174,7 +174,10 @@ class Passes:
         log = self._mode.log
         if log is None:
             return
-        if error is not None and not isinstance(error, SystemExit | GeneratorExit):
+        if isinstance(error, KeyboardInterrupt) and not log.events:
+            # Interrupted between two passes, as most are: the next one had not begun.
+            self._mode.log = None
+        elif error is not None and not isinstance(error, SystemExit | GeneratorExit):
             self._finish(Status.PARTIAL if isinstance(error, KeyboardInterrupt) else Status.FAILED, error)
         elif not log.events or (self.recorded and not self.roots and not self._trained()):
             # Only the program's last words, such as saving the model: no iteration.

@@ -12,12 +12,14 @@ from types import FrameType
 from typing import Any
 from weakref import WeakSet
 
+import torch
 from torch import nn
 from torch.nn.modules import module as module_hooks
 from torch.optim import Optimizer
 from torch.optim.optimizer import register_optimizer_step_post_hook, register_optimizer_step_pre_hook
 
 from graphreel.capture.options import RecordOptions
+from graphreel.capture.torch.compiler import HookNotice
 from graphreel.capture.torch.dispatch import RecordMode
 from graphreel.capture.torch.errors import RecorderState, RecorderWarning
 from graphreel.capture.torch.log import ScopeNote
@@ -68,6 +70,7 @@ class TorchRecorder:
             register_optimizer_step_pre_hook(self._guarded(self._step_begins)),
             register_optimizer_step_post_hook(self._guarded(self._step_ends)),
             SwapGuard(self._table),
+            HookNotice(),
         ]
         self._passes.begin(time.perf_counter_ns())
 
@@ -84,6 +87,10 @@ class TorchRecorder:
                 self._give_up(fault)
         self.alive, self._mode.log = False, None
         self._passes.pop()
+        if self._mode.met_higher_order:
+            # WORKAROUND: what PyTorch 2.13 compiles for torch.cond under any dispatch mode makes a later torch.export
+            # of another torch.cond fail; see the test of that name.
+            torch._dynamo.reset()
 
     def interrupt(self) -> None:
         """Hand over what was recorded so far, from any thread, when the program is about to be ended by a signal."""
@@ -200,7 +207,8 @@ class TorchRecorder:
     def _say_uncompiled(self) -> None:
         """Recording must not turn compilation off in silence."""
         self._warn(
-            "torch.compile stands aside while recording: compiled functions run, and are timed, operation by operation"
+            "torch.compile stands aside while recording: compiled functions run operation by operation, so that "
+            "timings and last bits may differ from those of the compiled code"
         )
 
     def _warn(self, message: str) -> None:

@@ -60,8 +60,8 @@ class WelcomePage(QWidget):
 
     def _lay_out(self) -> None:
         lead = QLabel(
-            "The debugger for computation graphs. Open a recording (.reel) or a model (.onnx), drop a file here, "
-            "or record the demo, a small transformer that trains.",
+            "The debugger for computation graphs. Open a recording (.reel) or a model (.onnx, .pt2, .pt), drop a file "
+            "here, or record the demo, a small transformer that trains.",
             wordWrap=True,
         )
         lead.setObjectName("lead")
