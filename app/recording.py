@@ -46,8 +46,7 @@ def record(path: str | Path, *, level: str = "timing", iterations: str = "") -> 
     try:
         recorder.start()
     except BaseException:
-        writer.close(finished=False)
-        Path(path).unlink(missing_ok=True)
+        writer.discard()
         raise
     error: BaseException | None = None
     try:
@@ -116,14 +115,13 @@ class _ScriptRecording:
         """
         if self._forked:
             return 0
+        recorded = self._recorder is not None and self._recorder.recorded > 0
         try:
-            self._writer.close()
+            (self._writer.close if recorded else self._writer.discard)()
         except CannotWrite as fault:
             print(f"graphreel: {fault}", file=sys.stderr)
             return 1
-        if self._recorder is None or not self._recorder.recorded:
-            if not self._writer.restored:
-                self._path.unlink(missing_ok=True)
+        if not recorded:
             why = "the script never imported PyTorch" if self._recorder is None else "no iteration was recorded"
             print(f"graphreel: nothing was recorded: {why}; {self._path} was not written", file=sys.stderr)
         return 0

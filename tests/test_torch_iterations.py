@@ -1,10 +1,13 @@
 """Where an iteration begins and ends, and which of them are recorded."""
 
+from pathlib import Path
+
 import pytest
 import torch
 from torch import nn
 from torch.nn import functional
 
+import graphreel
 from graphreel.capture.torch import RecorderState
 from graphreel.graph import Phase, ScopeKind, walk
 from graphreel.tracefile import Status
@@ -162,3 +165,16 @@ def test_last_words_are_no_iteration() -> None:
 def test_a_second_recorder_is_refused() -> None:
     with recording(), pytest.raises(RecorderState, match="running already"), recording():
         pass
+
+
+def test_a_recording_that_cannot_begin_leaves_the_trace_of_the_run_before(tmp_path: Path) -> None:
+    kept = tmp_path / "kept.reel"
+    with graphreel.record(kept):
+        torch.ones(2).exp()
+    before = kept.read_bytes()
+    with graphreel.record(tmp_path / "outer.reel"):
+        torch.ones(2).exp()
+        with pytest.raises(RecorderState), graphreel.record(kept):
+            pass
+    assert kept.read_bytes() == before
+    assert not list(tmp_path.glob(".kept*"))

@@ -37,16 +37,12 @@ class TraceWriter:
 
     Raises CannotWrite at once where the path cannot be written, holds something other than a trace, or another
     recording writes it.
-
-    Attributes:
-        restored: Whether no iteration was written, so that on closing the old trace was put back.
     """
 
     def __init__(self, path: Path, info: TraceInfo, *, capacity: int = 4) -> None:
         rows = info_rows(info)
         self._path = path.resolve()
         self._lock = claim(self._path)
-        self.restored = False
         self._process = os.getpid()
         self._queue: Queue[_Waiting | None] = Queue()
         self._room = threading.Semaphore(capacity)
@@ -60,6 +56,7 @@ class TraceWriter:
         self._failure: CannotWrite | None = None
         self._finished = False
         self._closed = False
+        self._old_is_back = False
         opened = threading.Event()
         # A daemon, so that a program that forgets to close its recording can still end.
         self._thread = threading.Thread(target=self._run, args=(rows, opened), name="graphreel-writer", daemon=True)
@@ -119,12 +116,25 @@ class TraceWriter:
         self._queue.put(None)
         self._thread.join()
         if self._committed is None:
-            self.restored = put_back(self._path)
+            self._old_is_back = put_back(self._path)
         self._lock.release()
         if self._failure is not None:
             raise self._failure
         if self._lost:
             raise CannotWrite.lost(self._path, self._lost) from self._cause
+
+    def discard(self) -> None:
+        """Close a recording that came to nothing: the path holds what it held before, the old trace or no file.
+
+        For a recording without an iteration only. Raises CannotWrite as `close` does.
+        """
+        if self._is_elsewhere() or self._closed:
+            return
+        try:
+            self.close(finished=False)
+        finally:
+            if not self._old_is_back:
+                self._path.unlink(missing_ok=True)
 
     def abandon(self) -> None:
         """In a forked child: let the parent's recording alone. Every later call does nothing."""
