@@ -60,9 +60,10 @@ class Window(QMainWindow):
         self._make_widgets()
         self._make_docks()
         self._make_actions()
+        # Before the presenters, which hide the panels while nothing is open.
+        self._restore()
         self._make_presenters()
         self.set_theme(theme)
-        self._restore()
 
     def _make_widgets(self) -> None:
         theme = self.theme

@@ -52,6 +52,18 @@ def test_without_a_file_it_welcomes(window: Window) -> None:
     assert window.actions_["file.open"].isEnabled()
 
 
+def test_welcomes_without_empty_panels_also_after_a_trace_was_open(qtbot: QtBot, opened: Open, reel: Path) -> None:
+    first = opened(reel)
+    first.close()
+    second = Window(first.settings, LIGHT)
+    qtbot.addWidget(second)
+    second.show()
+    assert second.pages.currentWidget() is second.welcome
+    assert not any(dock.isVisible() for dock in second.docks)
+    assert not second.tools.isVisible()
+    second.close()
+
+
 def test_opens_a_recording(opened: Open, reel: Path) -> None:
     window = opened(reel)
     assert window.windowTitle() == "run.reel – Graphreel"
