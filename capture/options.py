@@ -16,6 +16,22 @@ class Level(StrEnum):
     """Structure and sources."""
     TIMING = "timing"
     """The same, and when each node ran and for how long."""
+    KERNELS = "kernels"
+    """The same, and the work of devices: kernels, copies and their streams, as PyTorch's profiler sees them."""
+    STATS = "stats"
+    """As `timing`, and statistics of every value that a node gave."""
+    VALUES = "values"
+    """As `stats`, and whole values, as far as they pass the filter."""
+
+    @property
+    def has_timing(self) -> bool:
+        """Whether timings are kept."""
+        return self is not Level.GRAPH
+
+    @property
+    def has_statistics(self) -> bool:
+        """Whether statistics of values are kept."""
+        return self in (Level.STATS, Level.VALUES)
 
 
 class BadOption(CaptureError):
@@ -100,6 +116,29 @@ class RecordOptions:
 
     level: Level = Level.TIMING
     iterations: IterationRanges = field(default_factory=IterationRanges)
+    keyframes: IterationRanges | None = None
+    """Which iterations get a keyframe; None means the first and then each that is a power of two."""
+    keyframe_limit: int = 64 << 20
+    """Bytes of a keyframe; one that would be larger is not kept, and says so."""
+    values: tuple[str, ...] = ()
+    """Globs over keys of nodes and names of values: what level `values` keeps whole. Empty means all."""
+    values_limit: int = 16 << 20
+    """Bytes of whole values that one iteration keeps."""
+
+    def level_at(self, index: int) -> Level | None:
+        """How much is kept of an iteration; None where it is not recorded."""
+        return self.level if index in self.iterations else None
+
+    def has_keyframe(self, index: int) -> bool:
+        """Whether an iteration gets a keyframe."""
+        if self.keyframes is not None:
+            return index in self.keyframes
+        return index & (index - 1) == 0
+
+    def has_autograd(self, index: int) -> bool:
+        """Whether the autograd graph of an iteration is walked, and its nodes timed."""
+        level = self.level_at(index)
+        return self.has_keyframe(index) or (level is not None and level.has_statistics)
 
     @classmethod
     def parse(cls, level: str = "timing", iterations: str = "") -> Self:

@@ -102,6 +102,7 @@ class GraphBuilder:
         self._producer, self._port, self._value_name = array("i"), array("i"), array("i")
         self._kind, self._dtype, self._shape = array("B"), array("i"), array("i")
         self._device, self._storage, self._version, self._base = array("i"), array("i"), array("i"), array("i")
+        self._previous = array("i")
         self._scope_parent, self._scope_name, self._scope_type = array("i"), array("i"), array("i")
         self._scope_kind, self._scope_source, self._scope_owner = array("B"), array("i"), array("i")
         self._boundary: list[tuple[int, int, int, int]] = []
@@ -190,6 +191,7 @@ class GraphBuilder:
         storage: int = NONE,
         version: int = 0,
         base: int = NONE,
+        previous: int = NONE,
         attributes: Mapping[str, Any] | None = None,
     ) -> ValueId:
         """Append a value. Without a producer it enters the graph from outside, or `produce` names one later."""
@@ -205,6 +207,7 @@ class GraphBuilder:
         self._storage.append(storage)
         self._version.append(version)
         self._base.append(base)
+        self._previous.append(previous)
         if attributes:
             self._value_attributes.add(value, attributes)
         return value
@@ -327,6 +330,7 @@ class GraphBuilder:
                 storage=_ints(self._storage),
                 version=_ints(self._version),
                 base=_ints(self._base),
+                previous=_ints(self._previous),
             ),
             scopes=ScopeColumns(
                 parent=_ints(self._scope_parent),

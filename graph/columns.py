@@ -50,6 +50,8 @@ class ValueColumns:
     """Counts the writes to the storage since the graph began."""
     base: IntColumn
     """The value that this one is a view of, or -1."""
+    previous: IntColumn
+    """The value that the same tensor was before a write made this one of it, or -1."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

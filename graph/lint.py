@@ -83,6 +83,7 @@ def _pointers(graph: Graph) -> Iterator[str]:
         ("values.shape", graph.values.shape, shapes, True),
         ("values.device", graph.values.device, strings, False),
         ("values.base", graph.values.base, values, True),
+        ("values.previous", graph.values.previous, values, True),
         ("scopes.parent", graph.scopes.parent, scopes, False),
         ("scopes.name", graph.scopes.name, strings, False),
         ("scopes.type", graph.scopes.type, strings, False),
@@ -156,6 +157,8 @@ def _values(graph: Graph) -> Iterator[str]:
             yield f"outputs of node {node} ({graph.node(node).op}) are not ports 0, 1, 2, …"
     if np.any(values.base == np.arange(graph.value_count)):
         yield "a value is a view of itself"
+    if np.any(values.previous == np.arange(graph.value_count)):
+        yield "a value comes before itself"
     written = graph.inputs.value[graph.inputs.access == Access.WRITE]
     if np.any(values.storage[written] == NONE):
         yield "a node writes a value whose storage is unknown"

@@ -4,7 +4,8 @@ Nothing here imports a framework, Qt or the trace file: a graph is readable wher
 
 A graph is immutable. Everything is a NumPy column over an interned string table; `Node`, `Value` and `Scope` are
 views made on demand. Nodes stand in execution order. Every value has at most one producer: an in-place write gives a
-new value with the same storage and a higher version, a view gives a value with the same storage and a `base`.
+new value with the same storage, a higher version and a `previous`, a view gives a value with the same storage and a
+`base`.
 """
 
 import json
@@ -319,6 +320,12 @@ class Value:
         """The value that this one is a view of."""
         base = int(self.graph.values.base[self.id])
         return None if base == NONE else Value(self.graph, ValueId(base))
+
+    @property
+    def previous(self) -> "Value | None":
+        """The value that the same tensor was before a write made this one of it."""
+        previous = int(self.graph.values.previous[self.id])
+        return None if previous == NONE else Value(self.graph, ValueId(previous))
 
     @property
     def producer(self) -> Node | None:

@@ -90,8 +90,8 @@ def _value_rows(graph: Graph) -> Iterator[Row]:
     attributes = _decoder(graph, graph.value_attributes)
     shapes = [graph.shape(shape) for shape in range(len(graph.shapes.start) - 1)]
     columns = _lists(table.kind, table.producer, table.port, table.name, table.dtype, table.shape)
-    memory = _lists(table.device, table.storage, table.version, table.base)
-    for value, (kind, producer, port, name, dtype, shape, device, storage, version, base) in enumerate(
+    memory = _lists(table.device, table.storage, table.version, table.base, table.previous)
+    for value, (kind, producer, port, name, dtype, shape, device, storage, version, base, previous) in enumerate(
         zip(*columns, *memory, strict=True)
     ):
         row: Row = {"id": value, "kind": word(ValueKind(kind))}
@@ -99,7 +99,8 @@ def _value_rows(graph: Graph) -> Iterator[Row]:
             row |= {"producer": _known(producer), "port": port}
         dims = shapes[shape] if shape != NONE else None
         more = {"name": strings[name], "dtype": strings[dtype], "shape": None if dims is None else list(dims)}
-        rest = {"device": strings[device], "storage": _known(storage), "version": version or None, "base": _known(base)}
+        rest = {"device": strings[device], "storage": _known(storage), "version": version or None}
+        rest |= {"base": _known(base), "previous": _known(previous)}
         # A scalar has the shape [], which says more than no shape.
         yield _filled(row, keep=("shape",), **more, **rest, attributes=attributes(value))
 

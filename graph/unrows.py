@@ -136,6 +136,7 @@ class _RowReader:
             storage=self._number(row, "storage"),
             version=self._number(row, "version", 0),
             base=self._number(row, "base"),
+            previous=self._number(row, "previous"),
             attributes=self._attributes(row),
         )
 

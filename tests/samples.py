@@ -39,7 +39,7 @@ def training_step(blocks: int = 2) -> Graph:
         taken = weight, gradient
         node = builder.node("add_", taken, scope=step, phase=Phase.OPTIMIZER, writes=(0,), attributes={"alpha": -0.01})
         new = builder.value(
-            "float32", (8, 8), producer=node, kind=ValueKind.PARAMETER, storage=number, version=1, base=weight
+            "float32", (8, 8), producer=node, kind=ValueKind.PARAMETER, storage=number, version=1, previous=weight
         )
         builder.output(new)
     return builder.build()

@@ -60,7 +60,8 @@ def test_an_in_place_write_gives_a_new_version_of_the_same_storage() -> None:
     assert update.accesses == [Access.WRITE, Access.READ]
     assert new.storage == weight.storage != NONE
     assert (weight.version, new.version) == (0, 1)
-    assert new.base == weight
+    assert new.previous == weight
+    assert new.base is None
 
 
 @pytest.mark.parametrize("what", ["node", "value", "scope"])

@@ -81,6 +81,7 @@ def graphs(draw: st.DrawFn) -> Graph:
                 kind=kind,
                 storage=storage,
                 base=base,
+                previous=draw(st.sampled_from([-1, *values])),
                 version=draw(st.integers(0, 2)),
                 device=draw(texts),
                 attributes=draw(attributes),

@@ -232,7 +232,7 @@ def test_what_is_written_in_place_is_a_new_version(saved: dict[str, Path]) -> No
     (add,) = nodes(graph, "aten.add_.Tensor")
     assert add.accesses == [Access.WRITE]
     before, after = add.inputs[0], add.outputs[0]
-    assert (after.storage, after.version, after.base) == (before.storage, 1, before)
+    assert (after.storage, after.version, after.previous) == (before.storage, 1, before)
     (select,) = nodes(graph, "aten.select.int")
     assert [value.id for value in select.inputs] == [after.id], "later operations read the new version"
     cnn = opened(saved["cnn.pt"])

@@ -228,7 +228,7 @@ def graphs(draw: st.DrawFn) -> Graph:
         )
         for port in range(draw(st.integers(0, 2))):
             base = draw(st.sampled_from([-1, *inputs]))
-            values.append(builder.value("f", (port,), producer=node, port=port, storage=node, base=base))
+            values.append(builder.value("f", (port,), producer=node, port=port, storage=node, base=base, previous=base))
     for value in draw(st.lists(st.sampled_from(values), max_size=2)) if values else []:
         builder.output(value)
     return builder.build()

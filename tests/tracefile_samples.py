@@ -36,7 +36,7 @@ def model(layers: int = 2, width: int = 8) -> Graph:
         )
         value = builder.value("float32", ("batch", width), producer=node, device="cuda:0", storage=layer + 1)
         relu = builder.node("aten.relu_", [value], scope=scope, phase=Phase.FORWARD, writes=[0], name="act")
-        value = builder.value("float32", None, producer=relu, storage=layer + 1, version=1, base=value)
+        value = builder.value("float32", None, producer=relu, storage=layer + 1, version=1, previous=value)
         if last >= 0:
             builder.control(last, node)
         last = relu

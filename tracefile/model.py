@@ -13,7 +13,9 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from graphreel.graph import Graph, NodeId
+from graphreel.graph import Graph, NodeId, ValueId
+from graphreel.tracefile.extras import Finding, Kernels
+from graphreel.tracefile.tensors import Keyframe, RecordedTensor
 
 
 class Status(StrEnum):
@@ -47,6 +49,14 @@ class IterationRecord:
         columns: One number per node under each name. `start_ns` and `duration_ns` (int64) are the timings, `start_ns`
             counted from the iteration's begin.
         scalars: Single numbers, such as the loss or the learning rate.
+        value_columns: One number per value of the graph under each name: `min`, `max`, `mean`, `std` (float64, NaN where
+            there is none), `nan`, `inf`, `zeros` (int64), `checksum` (int64). `counted` (bool) says for which values.
+        keyframe: What the iteration can be executed again from.
+        tensors: Whole values that were kept.
+        kernels: Work of devices.
+        findings: What the recorder noticed.
+        views: Other graphs of the same pass by name, such as `autograd`. Their nodes' attributes lead to this graph:
+            `forward` and `operations` (lists) hold node ids.
     """
 
     graph: Graph
@@ -56,6 +66,12 @@ class IterationRecord:
     columns: Mapping[str, npt.NDArray[Any]] = field(default_factory=dict)
     scalars: Mapping[str, float] = field(default_factory=dict)
     error: RecordedError | None = None
+    value_columns: Mapping[str, npt.NDArray[Any]] = field(default_factory=dict)
+    keyframe: Keyframe | None = None
+    tensors: Sequence[RecordedTensor] = ()
+    kernels: Kernels | None = None
+    findings: Sequence[Finding] = ()
+    views: Mapping[str, Graph] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +149,49 @@ class Trace(Protocol):
 
     def columns(self, index: int) -> Mapping[str, npt.NDArray[Any]]:
         """The per-node columns of an iteration (see IterationRecord); raises UnknownIteration."""
+        ...
+
+    def value_columns(self, index: int) -> Mapping[str, npt.NDArray[Any]]:
+        """The per-value columns of an iteration (see IterationRecord); raises UnknownIteration."""
+        ...
+
+    @property
+    def keyframes(self) -> Sequence[int]:
+        """The iterations that have a keyframe, rising, as of the last `refresh`."""
+        ...
+
+    def keyframe(self, index: int) -> Keyframe | None:
+        """What an iteration can be executed again from; None where it was not kept. Raises UnknownIteration.
+
+        Raises DamagedTrace where it cannot be read as a whole.
+        """
+        ...
+
+    def tensors(self, index: int) -> Sequence[ValueId]:
+        """The values of an iteration that were kept whole; raises UnknownIteration."""
+        ...
+
+    def tensor(self, index: int, value: int) -> RecordedTensor | None:
+        """A whole value; None where it was not kept. Raises UnknownIteration, and DamagedTrace."""
+        ...
+
+    def kernels(self, index: int) -> Kernels | None:
+        """The work of devices in an iteration; None where it was not recorded. Raises UnknownIteration."""
+        ...
+
+    def findings(self, index: int) -> Sequence[Finding]:
+        """What the recorder noticed in an iteration; raises UnknownIteration."""
+        ...
+
+    def views(self, index: int) -> Sequence[str]:
+        """Names of the other graphs of an iteration, such as `autograd`; raises UnknownIteration."""
+        ...
+
+    def view(self, index: int, name: str) -> Graph | None:
+        """Another graph of an iteration; None where there is none. Raises UnknownIteration, and DamagedTrace.
+
+        It belongs to the structure: an iteration has it if any iteration with an equal graph recorded it.
+        """
         ...
 
     def source_text(self, file: str) -> str | None:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from graphreel.graph import Graph
+from graphreel.graph import NONE, Graph
 from graphreel.graph.columns import (
     AttributeColumns,
     BoundaryColumns,
@@ -60,6 +60,7 @@ SECTIONS: tuple[Section, ...] = (
     Section("values.storage", "i4", lambda graph: graph.values.storage),
     Section("values.version", "i4", lambda graph: graph.values.version),
     Section("values.base", "i4", lambda graph: graph.values.base),
+    Section("values.previous", "i4", lambda graph: graph.values.previous),
     Section("scopes.parent", "i4", lambda graph: graph.scopes.parent),
     Section("scopes.name", "i4", lambda graph: graph.scopes.name),
     Section("scopes.kind", "u1", lambda graph: graph.scopes.kind),
@@ -92,6 +93,9 @@ SECTIONS: tuple[Section, ...] = (
 
 _TYPES = {section.name: section.type for section in SECTIONS}
 
+_ADDED = {"values.previous": "values.base"}
+"""Sections that the first files of this version have not, each with one of as many rows: all of them are -1."""
+
 
 def encode_graph(graph: Graph) -> dict[str, Encoded]:
     """Every section of a graph by name."""
@@ -117,6 +121,9 @@ def decode_graph(rows: Iterable[tuple[object, object, object, object]], meta: Ma
                 columns[name] = decode(*encoded).astype(np.dtype(_TYPES[name]), casting="safe", copy=False)
         except (Damage, TypeError) as error:
             raise Damage(f"section {name}: {error}") from error
+    for name, beside in _ADDED.items():
+        if name not in columns and beside in columns:
+            columns[name] = np.full_like(columns[beside], NONE)
     missing = [name for name in _TYPES if name not in columns]
     if strings is None or missing:
         raise Damage(f"section {missing[0] if missing else STRINGS} is missing")
@@ -134,7 +141,7 @@ def _assemble(strings: tuple[str, ...], columns: Mapping[str, Column], meta: Map
         inputs=InputColumns(**table("inputs", "start", "value", "name", "access")),
         values=ValueColumns(
             **table("values", "producer", "port", "name", "kind", "dtype"),
-            **table("values", "shape", "device", "storage", "version", "base"),
+            **table("values", "shape", "device", "storage", "version", "base", "previous"),
         ),
         scopes=ScopeColumns(**table("scopes", "parent", "name", "kind", "type", "source", "owner")),
         boundaries=BoundaryColumns(**table("boundaries", "scope", "outer", "inner", "direction")),

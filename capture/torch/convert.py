@@ -14,6 +14,7 @@ from graphreel.capture.torch.places import Places
 from graphreel.capture.torch.preparation import kept_events
 from graphreel.capture.torch.stacks import Line
 from graphreel.capture.torch.storages import Values
+from graphreel.capture.torch.watch import Numbering
 from graphreel.graph import NONE, Graph, GraphBuilder, NodeId
 from graphreel.tracefile.model import IterationRecord, RecordedError
 
@@ -34,6 +35,7 @@ class _Made:
     graph: Graph
     kept: IntArray
     places: Mapping[str, tuple[IntArray, IntArray]]
+    numbering: Numbering
 
 
 class Converter:
@@ -52,12 +54,14 @@ class Converter:
         """The iteration of a pass."""
         made = self._made(log)
         kept = made.kept
+        # A pass whose graph is remembered keeps its log, which must not keep what its watches hold.
+        watches, log.watches = log.watches, ()
         starts, ends = (np.fromiter(column, np.int64, len(column))[kept] for column in (log.starts, log.ends))
         begin = int(starts[0]) if log.first and len(kept) else log.begin_ns
         columns = {}
         if self._level is Level.TIMING:
             columns = {"start_ns": starts - begin, "duration_ns": ends - starts}
-        return IterationRecord(
+        record = IterationRecord(
             graph=made.graph,
             status=log.status,
             started_ns=log.started_ns + begin - log.begin_ns,
@@ -66,6 +70,9 @@ class Converter:
             scalars=self._scalars(log),
             error=_recorded_error(log, kept),
         )
+        for watch in watches:
+            record = watch.add_to(record, made.numbering)
+        return record
 
     def _made(self, log: PassLog) -> _Made:
         for at, made in enumerate(self._recent):
@@ -154,7 +161,8 @@ class GraphOfPass:
             name: (np.array([row for row, _ in rows]), np.array([index for _, index in rows]))
             for name, rows in self._floats.items()
         }
-        return _Made(self._log, self._builder.build(), np.array(kept, dtype=np.int64), places)
+        numbering = Numbering(self._node_of, self._values.entered, self._values.given)
+        return _Made(self._log, self._builder.build(), np.array(kept, dtype=np.int64), places, numbering)
 
     def _place_floats(self) -> None:
         """Find the node and the argument of each float that was kept apart; those of dropped events are skipped."""
@@ -210,13 +218,13 @@ class GraphOfPass:
         for port, tensor in enumerate(event.outputs):
             self._made_by[tensor] = index
             if tensor in wrote:
-                self._values.write(tensor, node, bumped)
+                self._values.write(tensor, index, node, bumped)
                 continue
             alias = self._alias(event, port, tensor, taken, signature.tensors)
-            self._values.make(tensor, node, self._places.phase, alias)
+            self._values.make(tensor, index, node, self._places.phase, alias)
         for tensor in wrote:
             if tensor not in event.outputs:
-                self._values.write(tensor, node, bumped)
+                self._values.write(tensor, index, node, bumped)
 
     def _alias(self, event: Event, port: int, tensor: int, taken: Sequence[int], arguments: Sequence[str]) -> int:
         """The tensor that an output is a view of, or -1."""

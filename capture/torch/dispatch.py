@@ -25,6 +25,7 @@ from graphreel.capture.torch.log import NO_ALIAS, NO_NODE, NO_TENSOR, NUMBER, TE
 from graphreel.capture.torch.ops import OpInfo, op_info
 from graphreel.capture.torch.stacks import NO_STACK, Stacks
 from graphreel.capture.torch.tensors import TensorTable, storage_address
+from graphreel.capture.torch.watch import Watch
 
 if TYPE_CHECKING:
     from graphreel.capture.torch.modules import ModuleCall
@@ -51,6 +52,7 @@ class RecordMode(TorchDispatchMode):
         base: What autograd's counter stood at when the pass began.
         ops: The operators met so far; events name them by their place.
         before: Asked before each operation while set: it may end the pass.
+        watch: Looks at the tensors of the pass under way; None for most passes.
         fault: Told of an error of the recorder's own.
         met_compiled: Called once, at the first operation of a function that `torch.compile` would have compiled.
         met_higher_order: Whether an operator that takes functions ran, such as `torch.cond`.
@@ -69,6 +71,7 @@ class RecordMode(TorchDispatchMode):
         self.step = 0
         self.base = 0
         self.before: Callable[[Sequence[Any]], None] | None = None
+        self.watch: Watch | None = None
         self.met_compiled: Callable[[], None] | None = None
         self.met_higher_order = False
         self.failed = (0, NO_NODE)
@@ -94,6 +97,8 @@ class RecordMode(TorchDispatchMode):
         noted: tuple[Any, ...] | None = None
         try:
             noted = self._take(info, sys._getframe().f_back, args, kwargs)
+            if self.watch is not None:
+                self.watch.before(len(self.log.events), info, args, kwargs)
         except Exception as fault:  # noqa: BLE001 - the program must not notice a fault of ours
             self.fault(fault)
         begin = perf_counter_ns()
@@ -116,6 +121,8 @@ class RecordMode(TorchDispatchMode):
                 log.starts.append(begin)
                 log.ends.append(end)
                 log.events.append((*noted, outputs))
+                if self.watch is not None:
+                    self.watch.after(len(log.events) - 1, info, args, kwargs, out, noted[1], outputs)
             except Exception as fault:  # noqa: BLE001 - the same
                 self.fault(fault)
         return out

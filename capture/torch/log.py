@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, TypeAlias
 
 from graphreel.capture.torch.ops import OpInfo
+from graphreel.capture.torch.watch import Watch
 from graphreel.graph import ValueKind
 from graphreel.tracefile.model import Status
 
@@ -118,6 +119,7 @@ class PassLog:
         scalars: Numbers known otherwise, such as learning rates.
         preparation: How many events at the front only prepared the run, up to the last parameter of a module.
         first: Whether more of the program's preparations may stand at the front.
+        watches: What looked at the pass's tensors; each adds to the iteration.
     """
 
     begin_ns: int
@@ -137,6 +139,7 @@ class PassLog:
     scalars: dict[str, float] = field(default_factory=dict)
     preparation: int = 0
     first: bool = False
+    watches: Sequence[Watch] = ()
     end_ns: int = 0
     status: Status = Status.COMPLETE
     failure: FailureNote | None = None

@@ -22,6 +22,7 @@ from graphreel.capture.torch.failures import failure_of
 from graphreel.capture.torch.log import PassLog, ScopeNote
 from graphreel.capture.torch.modules import ModuleNames, any_optimizer_of
 from graphreel.capture.torch.stacks import source_text
+from graphreel.capture.torch.watching import Watches, watches_of
 from graphreel.tracefile.model import IterationRecord, Status
 
 
@@ -109,6 +110,7 @@ class Passes:
         self._steppers.clear()
         self._epilogue, self._mode.before = False, None
         self.names = ModuleNames()
+        self._mode.watch = self._table.entered = None
         self._mode.base = _get_sequence_nr()
         if self._index not in self._options.iterations or (self._marked and not self.by_hand):
             self._mode.log = None
@@ -116,6 +118,7 @@ class Passes:
         log = PassLog(now, time.time_ns(), self._mode.ops, first=self._index == 0 and not self.by_hand)
         self._table.begin(log.tensors)
         self._mode.log = log
+        self._watch(log)
         for call in self._mode.calls:
             # A pass that begins within a module starts with that module's scope.
             names, classes = (call.kind,), (call.kind,)
@@ -126,12 +129,15 @@ class Passes:
     def _finish(self, status: Status = Status.COMPLETE, error: BaseException | None = None) -> None:
         """Hand the pass under way to the writer and count on; the next one is not begun."""
         log, self._mode.log = self._mode.log, None
+        self._mode.watch = self._table.entered = None
         index, self._index = self._index, self._index + 1
         now = time.perf_counter_ns()
         if log is None:
             self._end_ns = now
             return
         log.end_ns = self._end_ns = log.ends[-1] if self._epilogue and log.ends else now
+        for watch in log.watches:
+            watch.ended()
         log.status = status
         log.names = self._table.named()
         if error is not None:
@@ -142,6 +148,13 @@ class Passes:
                 self._writer.add_source(file, text)
         self.recorded += 1
         self._writer.put(partial(self._converter, log), index)
+
+    def _watch(self, log: PassLog) -> None:
+        """Let those look at a pass that its iteration asks for."""
+        log.watches = watches_of(self._options, self._index)
+        if log.watches:
+            self._mode.watch = Watches(tuple(log.watches))
+            self._table.entered = self._mode.watch.entered
 
     def next(self) -> None:
         """End the pass under way and begin the next."""

@@ -8,12 +8,11 @@ from graphreel.graph import NONE, GraphBuilder, Phase, ValueKind
 
 @dataclass(slots=True)
 class _Storage:
-    """A piece of memory: how often it was written, and the node and value of the last write."""
+    """A piece of memory: how often it was written, and the node of the last write."""
 
     number: int
     version: int = 0
     writer: int = NONE
-    written: int = NONE
 
 
 @dataclass(slots=True)
@@ -21,16 +20,21 @@ class Values:
     """Turns tensors into values, in execution order. A write gives a new value of the same storage, one version on.
 
     Attributes:
+        entered: The value that each tensor from outside is when it is first taken.
+        given: The value that an event made or wrote, by event and tensor.
         ports: How many outputs each node has so far.
     """
 
     builder: GraphBuilder
     log: PassLog
+    entered: dict[int, int] = field(default_factory=dict)
+    given: dict[tuple[int, int], int] = field(default_factory=dict)
     ports: dict[int, int] = field(default_factory=dict)
     _count: int = 0
     _value: dict[int, int] = field(default_factory=dict)
     _storage: dict[int, _Storage] = field(default_factory=dict)
     _version: dict[int, int] = field(default_factory=dict)
+    _base: dict[int, int] = field(default_factory=dict)
     _kind: dict[int, ValueKind] = field(default_factory=dict)
     _texts: dict[object, str] = field(default_factory=dict)
 
@@ -43,10 +47,10 @@ class Values:
         if self._version[tensor] == storage.version:
             return value
         # Written through another view: the write made a new value of this tensor too.
-        return self._append(tensor, storage.writer, storage, base=storage.written)
+        return self._append(tensor, storage.writer, storage, base=self._base[tensor], previous=value)
 
-    def make(self, tensor: int, node: int, phase: Phase, source: int) -> None:
-        """Let a node give a tensor; `source` is the tensor that it is a view of, or -1."""
+    def make(self, tensor: int, event: int, node: int, phase: Phase, source: int) -> None:
+        """Let a node, which an event became, give a tensor; `source` is the tensor that it is a view of, or -1."""
         if source == NO_ALIAS:
             storage, base = self._new_storage(), NONE
         else:
@@ -54,7 +58,7 @@ class Values:
             storage = self._storage[source]
         self._kind[tensor] = self._kind_of(source, phase)
         self._storage[tensor] = storage
-        self._append(tensor, node, storage, base=base)
+        self.given[event, tensor] = self._append(tensor, node, storage, base=base)
 
     def _kind_of(self, source: int, phase: Phase) -> ValueKind:
         """Backward makes gradients; a view of one is one, but a view of a parameter is an activation."""
@@ -63,16 +67,15 @@ class Values:
         gradient = self._kind.get(source) is ValueKind.GRADIENT
         return ValueKind.GRADIENT if gradient else ValueKind.ACTIVATION
 
-    def write(self, tensor: int, node: int, bumped: set[int]) -> None:
+    def write(self, tensor: int, event: int, node: int, bumped: set[int]) -> None:
         """Let a node write a tensor in place; `bumped` are the storages that this node has written already."""
         storage = self._storage[tensor]
         if storage.number not in bumped:
             bumped.add(storage.number)
             storage.version += 1
             storage.writer = node
-            storage.written = self._append(tensor, node, storage, base=NONE)
-        else:
-            self._append(tensor, node, storage, base=storage.written)
+        base, previous = self._base[tensor], self._value[tensor]
+        self.given[event, tensor] = self._append(tensor, node, storage, base=base, previous=previous)
 
     def storage_of(self, tensor: int) -> int:
         """The number of a tensor's memory."""
@@ -94,11 +97,11 @@ class Values:
             storage = self._new_storage()
         self._storage[tensor] = storage
         self._kind[tensor] = self.log.names.get(tensor, (ValueKind.INPUT, ""))[0]
-        if NONE not in (base, storage.writer):
-            return self._append(tensor, storage.writer, storage, base=storage.written)
-        return self._append(tensor, NONE, storage, base=base)
+        # What an operation wrote before the tensor was met comes from that operation.
+        value = self.entered[tensor] = self._append(tensor, storage.writer, storage, base=base)
+        return value
 
-    def _append(self, tensor: int, node: int, storage: _Storage, base: int) -> int:
+    def _append(self, tensor: int, node: int, storage: _Storage, base: int, previous: int = NONE) -> int:
         dtype, shape, device, _ = self.log.tensors[tensor]
         kind, name = self.log.names.get(tensor, (None, ""))
         port = 0
@@ -116,9 +119,11 @@ class Values:
             storage=storage.number,
             version=storage.version,
             base=base,
+            previous=previous,
         )
         self._value[tensor] = value
         self._version[tensor] = storage.version
+        self._base[tensor] = base
         return value
 
     def _text(self, what: object) -> str:

@@ -28,6 +28,7 @@ class TensorTable:
         notes: What is noted of the pass's tensors, by number.
         members: Kinds and names of the parameters and buffers of the modules that run, by `id`.
         names: The same of gradients and optimizer states.
+        entered: Told of each tensor from outside when the pass first takes it, while set.
     """
 
     def __init__(self) -> None:
@@ -36,6 +37,7 @@ class TensorTable:
         self.notes: list[RawTensor] = []
         self.members: dict[int, tuple[ValueKind, str]] = {}
         self.names: dict[int, tuple[ValueKind, str]] = {}
+        self.entered: Callable[[int, torch.Tensor], None] | None = None
         self._owners: dict[int, tuple[Reference, int]] = {}
 
     def begin(self, notes: list[RawTensor]) -> None:
@@ -53,6 +55,8 @@ class TensorTable:
             return self.numbers[key]
         number = len(self.notes)
         self.notes.append(note(tensor, self._owner(tensor, number, seen=seen)))
+        if self.entered is not None:
+            self.entered(number, tensor)
         if not seen:
             self.known[key] = ref(tensor)
         self.numbers[key] = number

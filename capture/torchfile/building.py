@@ -149,7 +149,7 @@ class _Building:
                 target = operation.inputs[written[port]][1]
                 memory = frame.written[name] = frame.written[target]
                 memory.version += 1
-                place: dict[str, Any] = {"storage": memory.storage, "version": memory.version, "base": bases[port]}
+                place: dict[str, Any] = {"storage": memory.storage, "version": memory.version, "previous": bases[port]}
                 value = self._value(frame, name, memory.kind, producer=node, port=port, **place)
                 frame.values[target] = value
             frame.values[name] = value

@@ -259,7 +259,7 @@ class _Reader:
         """What the result of an operation is that wrote `target`: the same memory with new content."""
         self.written.add(target)
         storage, version = self.memory[target]
-        return {"base": target, "memory": (storage, version + 1)} if storage != NONE else {}
+        return {"previous": target, "memory": (storage, version + 1)} if storage != NONE else {}
 
     def _body(self, frame: Frame, node: Any, row: int, outputs: list[ValueId], at: int, block: Any) -> Frame:
         kind = {"prim::If": ScopeKind.BRANCH, "prim::Loop": ScopeKind.LOOP_BODY}.get(node.kind(), ScopeKind.FUNCTION)

@@ -1,0 +1,66 @@
+"""What may look at the tensors of a pass while it runs: keyframes, statistics, whole values.
+
+The recorder's hot path knows this protocol only. A pass that keeps structure and timings has no watch, and pays one
+comparison for it.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from torch import Tensor
+
+from graphreel.capture.torch.ops import OpInfo
+from graphreel.tracefile.model import IterationRecord
+
+
+@dataclass(frozen=True, slots=True)
+class Numbering:
+    """Where the events and tensors of a pass stand in the graph that it became.
+
+    Attributes:
+        nodes: The node of each event; events that were dropped as preparation are missing.
+        entered: The value that each tensor from outside was when it was first taken.
+        given: The value that an event made or wrote, by event and tensor.
+    """
+
+    nodes: Mapping[int, int] = field(default_factory=dict)
+    entered: Mapping[int, int] = field(default_factory=dict)
+    given: Mapping[tuple[int, int], int] = field(default_factory=dict)
+
+
+class Watch(Protocol):
+    """Looks at one pass. All but `add_to` are called on the recording thread, with every dispatch mode off.
+
+    What it does must not be noticed: no gradient history, no random numbers, no tensor held beyond the pass, no sync
+    with a device before `ended`. An exception that it raises is a fault of the recorder's own.
+    """
+
+    def entered(self, number: int, tensor: Tensor) -> None:
+        """A tensor from outside is about to be taken by an operation for the first time in this pass."""
+        ...
+
+    def before(self, event: int, info: OpInfo, args: Sequence[Any], kwargs: Mapping[str, Any] | None) -> None:
+        """An operation is about to run; its tensors have been met."""
+        ...
+
+    def after(
+        self,
+        event: int,
+        info: OpInfo,
+        args: Sequence[Any],
+        kwargs: Mapping[str, Any] | None,
+        out: Any,
+        inputs: tuple[int, ...],
+        outputs: tuple[int, ...],
+    ) -> None:
+        """An operation ran. `inputs` and `outputs` are the numbers of its tensors, as in `Event`."""
+        ...
+
+    def ended(self) -> None:
+        """The pass ended: what lies on a device is read now."""
+        ...
+
+    def add_to(self, record: IterationRecord, numbering: Numbering) -> IterationRecord:
+        """The iteration with what was seen. Called on the writer's thread, later than everything else."""
+        ...
