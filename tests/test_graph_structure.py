@@ -338,6 +338,7 @@ FAULTS: list[tuple[str, Callable[[Graph], Graph]]] = [
     ("values.device points outside", changed("values", "device", 0, -2)),
     ("values.shape points outside", changed("values", "shape", 0, 99)),
     ("values.base points outside", changed("values", "base", 0, -2)),
+    ("values.previous points outside", changed("values", "previous", 0, -2)),
     ("values.kind holds a kind", changed("values", "kind", 0, 7)),
     ("a value is a view of itself", changed("values", "base", 1, 1)),
     ("a value comes before itself", changed("values", "previous", 1, 1)),
