@@ -61,12 +61,32 @@ class GeneratorState:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Change:
+    """A tensor that something changed between two nodes where no operation shows: `.data =`, another thread, C++ code.
+
+    Attributes:
+        node: The node that was the first to take it thereafter.
+        view: What it is from there on. Its `value` is the one as which the node takes it, which stays the same value.
+        in_place: Whether it is still in the memory that it was in, so that whatever shares that memory changed too: the
+            bytes of the view's storage belong over those of that memory, from its begin. Else this tensor alone looks
+            elsewhere from now on.
+    """
+
+    node: NodeId
+    view: TensorView
+    in_place: bool
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Keyframe:
     """What an iteration can be executed again from.
 
     Attributes:
-        tensors: What entered the graph from outside, each as it was when it was first taken.
-        storages: The memory they live in; tensors that share memory share a storage.
+        tensors: What entered the graph from outside, each as it was when it was first taken. One without a storage and
+            without parts looks at the memory that its value's `base` has at that moment.
+        storages: The memory they live in, as it was when the first of them was taken; tensors that share memory share a
+            storage, also later on, when nodes have written it.
+        changes: Tensors that something other than a node changed, in order of the nodes.
         generators: Random generators, before the first node that draws from them, and wherever they do not stand where
             the node before left them.
         environment: Settings that results depend on, such as `num_threads` or `deterministic`.
@@ -78,6 +98,7 @@ class Keyframe:
     generators: Sequence[GeneratorState] = ()
     environment: Mapping[str, Any] = field(default_factory=dict)
     problems: Sequence[str] = ()
+    changes: Sequence[Change] = ()
 
     @property
     def nbytes(self) -> int:

@@ -98,7 +98,7 @@ class RecordMode(TorchDispatchMode):
         try:
             noted = self._take(info, sys._getframe().f_back, args, kwargs)
             if self.watch is not None:
-                self.watch.before(len(self.log.events), info, args, kwargs)
+                self.watch.before(len(self.log.events), info, args, kwargs, noted[1])
         except Exception as fault:  # noqa: BLE001 - the program must not notice a fault of ours
             self.fault(fault)
         begin = perf_counter_ns()

@@ -151,10 +151,11 @@ class Passes:
 
     def _watch(self, log: PassLog) -> None:
         """Let those look at a pass that its iteration asks for."""
-        log.watches = watches_of(self._options, self._index)
-        if log.watches:
-            self._mode.watch = Watches(tuple(log.watches))
+        watches = watches_of(self._options, self._index, log, self._table)
+        if watches:
+            self._mode.watch = Watches(watches)
             self._table.entered = self._mode.watch.entered
+            log.watches = (self._mode.watch,)
 
     def next(self) -> None:
         """End the pass under way and begin the next."""

@@ -40,8 +40,10 @@ class Watch(Protocol):
         """A tensor from outside is about to be taken by an operation for the first time in this pass."""
         ...
 
-    def before(self, event: int, info: OpInfo, args: Sequence[Any], kwargs: Mapping[str, Any] | None) -> None:
-        """An operation is about to run; its tensors have been met."""
+    def before(
+        self, event: int, info: OpInfo, args: Sequence[Any], kwargs: Mapping[str, Any] | None, inputs: tuple[int, ...]
+    ) -> None:
+        """An operation is about to run; its tensors have been met, and these are their numbers, as in `Event`."""
         ...
 
     def after(

@@ -1,31 +1,54 @@
 """Which watches a pass gets, and several of them as one."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from graphreel.capture.options import RecordOptions
+from graphreel.capture.torch.log import PassLog
 from graphreel.capture.torch.ops import OpInfo
-from graphreel.capture.torch.watch import Watch
+from graphreel.capture.torch.tensors import TensorTable
+from graphreel.capture.torch.watch import Numbering, Watch
+from graphreel.tracefile.extras import Finding
+from graphreel.tracefile.model import IterationRecord
+
+_Unseen = torch._C.DisableTorchFunction
+"""Around our own calls: the program may have a default device, which is a mode over every function."""
 
 
-@dataclass(frozen=True, slots=True)
 class Watches:
-    """Tells several watches what one would hear."""
+    """Tells several watches what one would hear, with no gradient history and no mode of the program's in between.
 
-    all: tuple[Watch, ...]
+    A watch that raises is told no more, and the iteration says so: it loses what that watch would have added, nothing
+    else.
+    """
+
+    def __init__(self, watches: Sequence[Watch]) -> None:
+        self._all = list(watches)
+        self._faults: list[Finding] = []
 
     def entered(self, number: int, tensor: Tensor) -> None:
         """As `Watch.entered`."""
-        for watch in self.all:
-            watch.entered(number, tensor)
+        with _Unseen(), torch._C._AutoDispatchBelowAutograd():
+            for watch in self._all[:]:
+                try:
+                    watch.entered(number, tensor)
+                except Exception as fault:  # noqa: BLE001 - a fault of ours must cost no more than what it concerns
+                    self._drop(watch, fault)
 
-    def before(self, event: int, info: OpInfo, args: Sequence[Any], kwargs: Mapping[str, Any] | None) -> None:
+    def before(
+        self, event: int, info: OpInfo, args: Sequence[Any], kwargs: Mapping[str, Any] | None, inputs: tuple[int, ...]
+    ) -> None:
         """As `Watch.before`."""
-        for watch in self.all:
-            watch.before(event, info, args, kwargs)
+        with _Unseen(), torch._C._AutoDispatchBelowAutograd():
+            for watch in self._all[:]:
+                try:
+                    watch.before(event, info, args, kwargs, inputs)
+                except Exception as fault:  # noqa: BLE001 - the same
+                    self._drop(watch, fault)
 
     def after(
         self,
@@ -38,15 +61,38 @@ class Watches:
         outputs: tuple[int, ...],
     ) -> None:
         """As `Watch.after`."""
-        for watch in self.all:
-            watch.after(event, info, args, kwargs, out, inputs, outputs)
+        with _Unseen(), torch._C._AutoDispatchBelowAutograd():
+            for watch in self._all[:]:
+                try:
+                    watch.after(event, info, args, kwargs, out, inputs, outputs)
+                except Exception as fault:  # noqa: BLE001 - the same
+                    self._drop(watch, fault)
 
     def ended(self) -> None:
         """As `Watch.ended`."""
-        for watch in self.all:
-            watch.ended()
+        with _Unseen(), torch._C._AutoDispatchBelowAutograd():
+            for watch in self._all[:]:
+                try:
+                    watch.ended()
+                except Exception as fault:  # noqa: BLE001 - the same
+                    self._drop(watch, fault)
+
+    def add_to(self, record: IterationRecord, numbering: Numbering) -> IterationRecord:
+        """As `Watch.add_to`."""
+        for watch in self._all[:]:
+            try:
+                record = watch.add_to(record, numbering)
+            except Exception as fault:  # noqa: BLE001 - the same
+                self._drop(watch, fault)
+        return replace(record, findings=(*record.findings, *self._faults)) if self._faults else record
+
+    def _drop(self, watch: Watch, fault: Exception) -> None:
+        self._all.remove(watch)
+        what = type(watch).__name__.removesuffix("Watch").lower()
+        message = f"{what} of this iteration are missing by a bug, please report: {type(fault).__name__}: {fault}"
+        self._faults.append(Finding("recorder-fault", message))
 
 
-def watches_of(options: RecordOptions, index: int) -> tuple[Watch, ...]:
-    """The watches of the iteration with this number."""
+def watches_of(options: RecordOptions, index: int, log: PassLog, table: TensorTable) -> tuple[Watch, ...]:
+    """The watches of the iteration with this number, whose pass is noted down here."""
     return ()
