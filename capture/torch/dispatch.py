@@ -201,6 +201,8 @@ class RecordMode(TorchDispatchMode):
             return TENSOR
         if isinstance(given, float):
             return self._hide(given, NUMBER)
+        if isinstance(given, torch.Generator):
+            return self.table.generators.name(given)
         if not isinstance(given, list | tuple):
             return int(given) if isinstance(given, int) else f"<{type(given).__name__}>"
         if any(isinstance(entry, Tensor) for entry in given):

@@ -11,6 +11,7 @@ from weakref import ref
 import torch
 from torch.nn import Parameter
 
+from graphreel.capture.torch.generators import Generators
 from graphreel.capture.torch.log import NO_ALIAS, RawTensor
 from graphreel.graph import ValueKind
 
@@ -28,6 +29,7 @@ class TensorTable:
         notes: What is noted of the pass's tensors, by number.
         members: Kinds and names of the parameters and buffers of the modules that run, by `id`.
         names: The same of gradients and optimizer states.
+        generators: Names of the pass's random generators.
         entered: Told of each tensor from outside when the pass first takes it, while set.
     """
 
@@ -38,6 +40,7 @@ class TensorTable:
         self.members: dict[int, tuple[ValueKind, str]] = {}
         self.names: dict[int, tuple[ValueKind, str]] = {}
         self.entered: Callable[[int, torch.Tensor], None] | None = None
+        self.generators = Generators()
         self._owners: dict[int, tuple[Reference, int]] = {}
 
     def begin(self, notes: list[RawTensor]) -> None:
@@ -45,6 +48,7 @@ class TensorTable:
         self.notes = notes
         self.known = {key: reference for key, reference in self.known.items() if reference() is not None}
         self.numbers, self.members, self.names, self._owners = {}, {}, {}, {}
+        self.generators = Generators()
 
     def meet(self, tensor: torch.Tensor) -> int:
         """The number of a tensor that enters an operation, given now if the pass has not seen it."""
