@@ -83,7 +83,7 @@ def test_a_newer_version_says_how_to_update(reel: Path) -> None:
 
 
 def test_what_a_later_graphreel_adds_is_skipped(reel: Path) -> None:
-    edit(reel, "CREATE TABLE keyframes (iteration INTEGER)")
+    edit(reel, "CREATE TABLE bookmarks (iteration INTEGER)")
     edit(reel, "ALTER TABLE iterations ADD COLUMN energy REAL")
     edit(reel, "INSERT INTO info VALUES ('machine', '\"big\"')")
     edit(reel, "INSERT INTO sections VALUES (1, 'nodes.stream', 'q9', 1, x'00')")
@@ -227,16 +227,17 @@ def noisy(path: Path, iterations: int) -> Path:
     return path
 
 
-@pytest.mark.parametrize("part", [0.99, 0.7, 0.5, 0.31])
+@pytest.mark.parametrize("part", [0.99, 0.7, 0.5, 0.2])
 def test_a_trace_that_is_cut_off_opens_as_far_as_it_is_whole(tmp_path: Path, part: float) -> None:
     reel = noisy(tmp_path / "run.reel", 120)
-    os.truncate(reel, int(reel.stat().st_size * part))
+    # The tables and the graph stand at the front; it is columns that are cut off.
+    front = noisy(tmp_path / "one.reel", 1).stat().st_size
+    os.truncate(reel, front + int((reel.stat().st_size - front) * part))
     trace = open_reel(reel)
     assert trace.problems[0] == "the file is cut off: what stood at its end is missing"
     assert all(structure_hash(trace.graph(entry.index)) == entry.graph for entry in trace.iterations)
     readable = sum("duration_ns" in trace.columns(entry.index) for entry in trace.iterations)
-    # The tables themselves take a dozen pages at the front.
-    assert readable > 120 * part - 35
+    assert readable > 120 * part - 5
     if readable < len(trace.iterations):
         assert any("columns are damaged" in line or "duration_ns is damaged" in line for line in trace.problems)
 

@@ -10,12 +10,14 @@ import json
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-STRINGS = "json"
+Kind = TypeVar("Kind")
+
+JSON = "json"
 NUMBERS = frozenset({"b1", "u1", "u2", "u4", "u8", "i1", "i2", "i4", "i8", "f2", "f4", "f8"})
 """Element types: boolean, unsigned, signed and floating, with the bytes of one element."""
 
@@ -55,8 +57,7 @@ def type_of(column: npt.NDArray[Any]) -> str:
 
 def encode_strings(strings: Sequence[str]) -> Encoded:
     """The strings as one JSON list; in ASCII, so that even a lone surrogate comes back as it was."""
-    text = json.dumps(list(strings), separators=(",", ":")).encode("ascii")
-    return Encoded(STRINGS, len(text), zlib.compress(text, _LEVEL))
+    return encode_json(list(strings))
 
 
 def decode(type: object, size: object, data: object) -> npt.NDArray[Any]:
@@ -72,11 +73,22 @@ def decode(type: object, size: object, data: object) -> npt.NDArray[Any]:
     return numbers.astype(numbers.dtype.newbyteorder("="), copy=False)
 
 
+def encode_json(found: object) -> Encoded:
+    """Any JSON data; raises TypeError or ValueError where it is none."""
+    text = json.dumps(found, separators=(",", ":")).encode("ascii")
+    return Encoded(JSON, len(text), zlib.compress(text, _LEVEL))
+
+
+def decode_json(type: object, size: object, data: object) -> Any:
+    """What `encode_json` was given; raises Damage."""
+    if type != JSON:
+        raise Damage(f"{type!r} instead of {JSON!r}")
+    return parse_json(_inflate(size, data))
+
+
 def decode_strings(type: object, size: object, data: object) -> tuple[str, ...]:
     """The strings; raises Damage."""
-    if type != STRINGS:
-        raise Damage(f"{type!r} instead of {STRINGS!r}")
-    found = parse_json(_inflate(size, data))
+    found = decode_json(type, size, data)
     if not isinstance(found, list) or not all(isinstance(text, str) for text in found):
         raise Damage("it is no list of strings")
     return tuple(found)
@@ -88,6 +100,13 @@ def parse_json(text: str | bytes) -> Any:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
         raise Damage(f"it is not JSON ({error})") from error
+
+
+def expect(kind: type[Kind], found: object, what: str) -> Kind:
+    """The value, if it is of that kind; else Damage that says what was expected."""
+    if not isinstance(found, kind):
+        raise Damage(f"{what} is {type(found).__name__}, not {kind.__name__}")
+    return found
 
 
 def _inflate(size: object, data: object) -> bytes:

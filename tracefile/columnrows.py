@@ -8,12 +8,13 @@ from graphreel.tracefile.rows import Row, scan
 
 
 class ColumnRows:
-    """The rows of the table `sections` by graph, or of `columns` by iteration. Thread-safe.
+    """The rows of the table `sections` by graph, or of `columns` and its like by iteration. Thread-safe.
 
     A page of the index speaks of a hundred iterations: without another way, its loss would be theirs.
     """
 
     def __init__(self, table: str, owner: str) -> None:
+        self.name = table
         self._by_index = f"SELECT rowid FROM {table} WHERE {owner} = ?"
         self._by_scan = f"SELECT rowid, {owner} FROM {table} NOT INDEXED WHERE rowid > ? ORDER BY rowid"
         self._one = f"SELECT name, type, size, data FROM {table} WHERE rowid = ?"

@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from graphreel.tracefile.codec import LARGEST
 from graphreel.tracefile.errors import DamagedTrace, TraceError
-from graphreel.tracefile.schema import TABLES
+from graphreel.tracefile.schema import ADDED_TABLES, TABLES
 
 Found = TypeVar("Found")
 
@@ -81,11 +81,18 @@ def find_way(path: Path, ask: Callable[[sqlite3.Connection], Found]) -> tuple[Wa
     raise DamagedTrace.whole(path, str(first)) from first
 
 
+def table_names(connection: sqlite3.Connection) -> frozenset[str]:
+    """The tables of the file, ours and others."""
+    query = "SELECT name FROM sqlite_schema WHERE type = 'table' AND rootpage > 0"
+    return frozenset(str(name) for (name,) in connection.execute(query))
+
+
 def _check_tables(connection: sqlite3.Connection) -> None:
     """Refuse a file in which a view or a virtual table stands for one of ours: reading it would run its code."""
-    found = connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table' AND rootpage > 0").fetchall()
+    found = table_names(connection)
+    named = {str(name) for (name,) in connection.execute("SELECT name FROM sqlite_schema")}
     for name in TABLES:
-        if (name,) not in found:
+        if name not in found and (name in named or name not in ADDED_TABLES):
             raise sqlite3.DatabaseError(f"table {name} is missing")
 
 

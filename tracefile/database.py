@@ -5,15 +5,22 @@ import sqlite3
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
+import numpy.typing as npt
+
 from graphreel.graph import Graph, structure_hash
-from graphreel.tracefile.codec import Encoded, encode, type_of
+from graphreel.tracefile.blobs import BlobWriter
+from graphreel.tracefile.codec import Damage, Encoded, encode, encode_json, type_of
+from graphreel.tracefile.extrarows import encode_kernels, finding_row
+from graphreel.tracefile.extras import Finding
 from graphreel.tracefile.model import IterationRecord, RecordedError, TraceInfo, edge_count
 from graphreel.tracefile.schema import APPLICATION_ID, TABLES, VERSION, WAL_MODE, storable
 from graphreel.tracefile.sections import encode_graph
+from graphreel.tracefile.tensorjson import keyframe_json, tensor_json
 
 SourceTexts = Sequence[tuple[str, str]]
 """Pairs of file and text."""
@@ -21,12 +28,26 @@ SourceTexts = Sequence[tuple[str, str]]
 _PATIENCE = 5.0  # seconds; readers hold the file for milliseconds
 
 
+_ROOM_TO_END = 16 << 10  # bytes, for what is written of how the recording ended
+
+
+class FileFull(Exception):
+    """The file has no room for more within the limit it was given."""
+
+
 @dataclass(frozen=True, slots=True)
-class _Stored:
-    """A graph that stands in the file: its row, and the meta that stands with it."""
+class StoredGraph:
+    """A graph that stands in the file: its row, the meta that stands with it, and the names of its views."""
 
     id: int
+    hash: str
     meta: str
+    views: frozenset[str] = frozenset()
+
+    def own_meta(self, graph: Graph) -> str | None:
+        """The graph's meta where it is another than what stands there."""
+        meta = meta_text(graph)
+        return None if meta == self.meta else meta
 
 
 class ReelDatabase:
@@ -35,9 +56,10 @@ class ReelDatabase:
     Errors of SQLite and of the system pass through as they are; a record that cannot be stored raises ValueError.
     """
 
-    def __init__(self, path: Path, info: Mapping[str, str]) -> None:
+    def __init__(self, path: Path, info: Mapping[str, str], limit: int | None = None) -> None:
         path.write_bytes(_new_database(info))
-        self._stored: dict[str, _Stored] = {}
+        self._limit = limit
+        self._stored: dict[str, StoredGraph] = {}
         # A recorder hands over the same graph again and again; hashing it once is enough.
         self._last: tuple[Graph, str] | None = None
         self._connection = sqlite3.connect(path, timeout=_PATIENCE, isolation_level=None)
@@ -63,42 +85,100 @@ class ReelDatabase:
                 self._connection.execute("ROLLBACK")
             raise
 
+    @property
+    def size(self) -> int:
+        """Bytes of the file, without the journal beside it; within a transaction, what it is to become."""
+        pages, page = (self._connection.execute(f"PRAGMA {name}").fetchone() for name in ("page_count", "page_size"))
+        return int(pages[0] * page[0])
+
     def add_iteration(self, index: int, record: IterationRecord, sources: SourceTexts) -> None:
-        """Append one iteration and the sources that came with it: one transaction."""
-        columns = _encode_columns(record)
-        digest = self._hash(record.graph)
-        stored = self._stored.get(digest)
-        meta = _meta(record.graph.meta)
-        sections = encode_graph(record.graph) if stored is None else {}
-        run = self._connection.execute
+        """Append one iteration and the sources that came with it: one transaction.
+
+        Where the file has no room for its keyframe and its whole values, or they are not what they should be, it is
+        written without them, and a finding says so. Raises FileFull where there is no room even then.
+        """
+        try:
+            self._add_iteration(index, record, sources)
+        except (FileFull, Damage) as error:
+            if record.keyframe is None and not record.tensors:
+                raise
+            self._add_iteration(index, _without_tensors(record, error), sources)
+
+    def _add_iteration(self, index: int, record: IterationRecord, sources: SourceTexts) -> None:
+        columns = _encode_columns(record.columns, record.graph.node_count, "nodes")
+        value_columns = _encode_columns(record.value_columns, record.graph.value_count, "values")
+        kernels = {} if record.kernels is None else encode_kernels(record.kernels, record.graph.node_count)
+        stored = dict(self._stored)
         with self._transaction():
             self._add_sources(sources)
-            if stored is None:
-                stored = self._add_graph(digest, record.graph, meta, sections)
-            own_meta = None if meta == stored.meta else meta
+            graph = self._graph(record.graph, stored)
+            self._add_views(graph, record.views, stored)
             # SQLite would store NumPy's integers as blobs.
             times = int(record.started_ns), int(record.duration_ns)
-            row = (index, record.status.value, stored.id, *times, own_meta)
-            run("INSERT INTO iterations VALUES (?, ?, ?, ?, ?, ?)", row)
+            row = (index, record.status.value, graph.id, *times, graph.own_meta(record.graph))
+            self._connection.execute("INSERT INTO iterations VALUES (?, ?, ?, ?, ?, ?)", row)
             self._add_columns("columns", index, columns)
-            # SQLite stores what is not a number as NULL.
-            scalars = [(index, storable(name), float(value)) for name, value in record.scalars.items()]
-            self._connection.executemany("INSERT INTO scalars VALUES (?, ?, ?)", scalars)
-            if record.error is not None:
-                run("INSERT INTO errors VALUES (?, ?, ?, ?, ?)", (index, *_error_row(record.error)))
-        self._stored[digest] = stored
+            self._add_columns("value_columns", index, value_columns)
+            self._add_columns("kernels", index, kernels)
+            self._add_small(index, record)
+            self._check_room()
+            self._add_tensors(index, record)
+            self._check_room()
+        self._stored = stored
 
-    def _hash(self, graph: Graph) -> str:
+    def _graph(self, graph: Graph, stored: dict[str, StoredGraph]) -> StoredGraph:
+        """The graph as it stands in the file; put there if it is new."""
         if self._last is None or self._last[0] is not graph:
             self._last = graph, structure_hash(graph)
-        return self._last[1]
+        digest = self._last[1]
+        if digest not in stored:
+            meta = meta_text(graph)
+            row = (digest, graph.node_count, edge_count(graph), meta)
+            added = self._connection.execute("INSERT INTO graphs (hash, nodes, edges, meta) VALUES (?, ?, ?, ?)", row)
+            assert added.lastrowid is not None
+            self._add_columns("sections", added.lastrowid, encode_graph(graph))
+            stored[digest] = StoredGraph(added.lastrowid, digest, meta)
+        return stored[digest]
 
-    def _add_graph(self, digest: str, graph: Graph, meta: str, sections: Mapping[str, Encoded]) -> _Stored:
-        row = (digest, graph.node_count, edge_count(graph), meta)
-        added = self._connection.execute("INSERT INTO graphs (hash, nodes, edges, meta) VALUES (?, ?, ?, ?)", row)
-        assert added.lastrowid is not None
-        self._add_columns("sections", added.lastrowid, sections)
-        return _Stored(added.lastrowid, meta)
+    def _add_views(self, graph: StoredGraph, views: Mapping[str, Graph], stored: dict[str, StoredGraph]) -> None:
+        """The views that the graph has not yet: they belong to the structure."""
+        last = self._last
+        for name, view in views.items():
+            if name in graph.views:
+                continue
+            found = self._graph(view, stored)
+            row = (graph.id, storable(name), found.id, found.own_meta(view))
+            self._connection.execute("INSERT INTO views VALUES (?, ?, ?, ?)", row)
+            stored[graph.hash] = replace(stored[graph.hash], views=stored[graph.hash].views | {name})
+        self._last = last
+
+    def _add_small(self, index: int, record: IterationRecord) -> None:
+        # SQLite stores what is not a number as NULL.
+        scalars = [(index, storable(name), float(value)) for name, value in record.scalars.items()]
+        self._connection.executemany("INSERT INTO scalars VALUES (?, ?, ?)", scalars)
+        if record.error is not None:
+            row = (index, *_error_row(record.error))
+            self._connection.execute("INSERT INTO errors VALUES (?, ?, ?, ?, ?)", row)
+        findings = [finding_row(index, position, finding) for position, finding in enumerate(record.findings)]
+        self._connection.executemany("INSERT INTO findings VALUES (?, ?, ?, ?, ?, ?, ?, ?)", findings)
+
+    def _add_tensors(self, index: int, record: IterationRecord) -> None:
+        put = BlobWriter(self._connection, self._check_room).add
+        nodes, values = record.graph.node_count, record.graph.value_count
+        if record.keyframe is not None:
+            found = encode_json(keyframe_json(record.keyframe, put, nodes, values))
+            row = (index, found.type, found.size, found.data)
+            self._connection.execute("INSERT INTO keyframes VALUES (?, ?, ?, ?)", row)
+        for tensor in record.tensors:
+            if not 0 <= tensor.view.value < values:
+                raise Damage(f"it speaks of value {tensor.view.value}, and there are {values}")
+            found = encode_json(tensor_json(tensor, put))
+            tensor_row = (index, int(tensor.view.value), found.type, found.size, found.data)
+            self._connection.execute("INSERT INTO tensors VALUES (?, ?, ?, ?, ?)", tensor_row)
+
+    def _check_room(self) -> None:
+        if self._limit is not None and self.size > self._limit - _ROOM_TO_END:
+            raise FileFull(f"the file would grow past its limit of {self._limit:,} bytes")
 
     def _add_columns(self, table: str, owner: int, columns: Mapping[str, Encoded]) -> None:
         rows = [(owner, name, column.type, column.size, column.data) for name, column in columns.items()]
@@ -108,12 +188,15 @@ class ReelDatabase:
         rows = [(storable(file), storable(text)) for file, text in sources]
         self._connection.executemany("INSERT OR IGNORE INTO sources VALUES (?, ?)", rows)
 
-    def finish(self, sources: SourceTexts, *, finished: bool, lost: Sequence[str]) -> None:
-        """Write how the recording ended."""
-        with self._transaction():
+    def finish(self, sources: SourceTexts, *, finished: bool, lost: Sequence[str], ended: str) -> None:
+        """Write how the recording ended; the sources only where there is room for them."""
+        with suppress(FileFull), self._transaction():
             self._add_sources(sources)
-            entries = [("finished", json.dumps(finished)), ("lost", json.dumps(list(lost)))]
-            self._connection.executemany("INSERT OR REPLACE INTO info VALUES (?, ?)", entries)
+            self._check_room()
+        entries = {"finished": finished, "lost": list(lost), "ended": ended}
+        with self._transaction():
+            rows = [(key, json.dumps(entry)) for key, entry in entries.items()]
+            self._connection.executemany("INSERT OR REPLACE INTO info VALUES (?, ?)", rows)
 
     def close(self) -> None:
         """Leave one single file behind, where no reader stands in the way and the disk has room for it."""
@@ -143,7 +226,8 @@ def _new_database(info: Mapping[str, str]) -> bytes:
         connection.execute(f"PRAGMA application_id={APPLICATION_ID}")
         connection.execute(f"PRAGMA user_version={VERSION}")
         for statement in TABLES.values():
-            connection.execute(statement)
+            # On one line: then what says how the tables lie stands on the first page, and nothing but its loss hurts.
+            connection.execute(" ".join(statement.split()))
         connection.executemany("INSERT INTO info VALUES (?, ?)", info.items())
         made = bytearray(connection.serialize())
     made[18:20] = WAL_MODE
@@ -161,6 +245,7 @@ def info_rows(info: TraceInfo) -> dict[str, str]:
         "started_ns": int(info.started_ns),
         "finished": False,
         "lost": [],
+        "ended": "",
     }
     return {key: json.dumps(entry) for key, entry in entries.items()}
 
@@ -170,13 +255,20 @@ def _error_row(error: RecordedError) -> tuple[str, str, str, int | None]:
     return storable(error.type), storable(error.message), storable(error.traceback), node
 
 
-def _encode_columns(record: IterationRecord) -> dict[str, Encoded]:
-    nodes = record.graph.node_count
-    for name, column in record.columns.items():
-        if column.shape != (nodes,):
-            raise ValueError(f"column {name} has the shape {column.shape}, and the graph has {nodes} nodes")
-    return {storable(name): encode(column, type_of(column)) for name, column in record.columns.items()}
+def _encode_columns(columns: Mapping[str, npt.NDArray[Any]], count: int, what: str) -> dict[str, Encoded]:
+    for name, column in columns.items():
+        if column.shape != (count,):
+            raise ValueError(f"column {name} has the shape {column.shape}, and the graph has {count} {what}")
+    return {storable(name): encode(column, type_of(column)) for name, column in columns.items()}
 
 
-def _meta(meta: Mapping[str, str]) -> str:
-    return json.dumps(dict(meta), sort_keys=True)
+def meta_text(graph: Graph) -> str:
+    """The graph's meta as it stands in the file."""
+    return json.dumps(dict(graph.meta), sort_keys=True)
+
+
+def _without_tensors(record: IterationRecord, error: Exception) -> IterationRecord:
+    kind = "size-limit" if isinstance(error, FileFull) else "recorder-fault"
+    kept = [what for what, found in (("keyframe", record.keyframe), ("whole values", record.tensors)) if found]
+    message = f"the iteration was written without its {' and '.join(kept)}: {error}"
+    return replace(record, keyframe=None, tensors=(), findings=(*record.findings, Finding(kind, message)))

@@ -84,6 +84,28 @@ class DamagedTrace(TraceError):
         return cls(f"{path}: {what} is damaged: {one_line(reason)}")
 
 
+class CannotShow(TraceError):
+    """A recorded tensor that is no plain array."""
+
+    @classmethod
+    def layout(cls, layout: str, parts: Sequence[str]) -> Self:
+        """It is laid out in some other way than by strides."""
+        instead = f"; look at its parts: {', '.join(parts)}" if parts else ""
+        return cls(f"a tensor of the layout {layout} cannot be shown as an array{instead}")
+
+    @classmethod
+    def dtype(cls, dtype: str) -> Self:
+        """NumPy has nothing that its elements could be."""
+        return cls(
+            f"a tensor of the dtype {dtype} cannot be shown as an array of numbers; convert it before it is kept"
+        )
+
+    @classmethod
+    def size(cls, shape: Sequence[int]) -> Self:
+        """It repeats its elements more often than an array can have elements."""
+        return cls(f"a tensor of the shape {list(shape)} is too large for an array; look at a part of it")
+
+
 class CannotWrite(TraceError):
     """A path that cannot be written, or a disk that is full."""
 

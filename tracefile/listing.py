@@ -12,6 +12,7 @@ from graphreel.tracefile.rows import (
     ERRORS,
     GRAPHS,
     ITERATIONS,
+    KEYFRAMES,
     SCALARS,
     Row,
     iteration,
@@ -55,6 +56,7 @@ class Listing:
         self._graphs: dict[int, Row] = {}
         self._scalars: list[Row] = []
         self._errors: dict[int, Row] = {}
+        self._keyframes: list[int] = []
         self._last = -(1 << 63)
         self._last_graph = -(1 << 63)
         self._faults: dict[str, set[int]] = {}
@@ -65,8 +67,16 @@ class Listing:
         """Those found so far."""
         return Iterations(self._rows, len(self._rows), self)
 
-    def read(self, connection: sqlite3.Connection) -> None:
-        """Take in what was added since the last time. One thread at a time."""
+    @property
+    def keyframes(self) -> tuple[int, ...]:
+        """Those of them that have a keyframe."""
+        return tuple(self._keyframes)
+
+    def read(self, connection: sqlite3.Connection, *, keyframes: bool) -> None:
+        """Take in what was added since the last time. One thread at a time.
+
+        `keyframes` says whether the file has that table.
+        """
         after = self._last
         for row in self._scan(connection, "graphs", GRAPHS, self._last_graph):
             self._graphs[row[0]] = row
@@ -77,8 +87,13 @@ class Listing:
         self._last = rows[-1][0]
         self._scalars += self._scan(connection, "scalars", SCALARS, after)
         self._errors.update((row[0], row) for row in self._scan(connection, "errors", ERRORS, after))
+        whole = [row for row in rows if self._is_whole(row)]
+        if keyframes:
+            known = {row[0] for row in whole}
+            found = self._scan(connection, "keyframes", KEYFRAMES, after)
+            self._keyframes += [index for (index,) in found if index in known]
         # Last, since from here on the iterations show.
-        self._rows += [row for row in rows if self._is_whole(row)]
+        self._rows += whole
 
     def entry(self, row: Row) -> Iteration:
         """The iteration that a row is about."""
@@ -104,6 +119,7 @@ class Listing:
         """List the iterations with these graphs no longer."""
         dropped = {row[0] for row in self._rows if self._graphs[row[2]][1] in graphs}
         self._rows = [row for row in self._rows if row[0] not in dropped]
+        self._keyframes = [index for index in self._keyframes if index not in dropped]
         for index in dropped:
             self.add_fault(index, why)
 

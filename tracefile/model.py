@@ -49,10 +49,11 @@ class IterationRecord:
         columns: One number per node under each name. `start_ns` and `duration_ns` (int64) are the timings, `start_ns`
             counted from the iteration's begin.
         scalars: Single numbers, such as the loss or the learning rate.
-        value_columns: One number per value of the graph under each name: `min`, `max`, `mean`, `std` (float64, NaN where
-            there is none), `nan`, `inf`, `zeros` (int64), `checksum` (int64). `counted` (bool) says for which values.
+        value_columns: One number per value of the graph under each name: `min`, `max`, `mean`, `std` (float64, NaN
+            where there is none), `nan`, `inf`, `zeros` (int64), `checksum` (int64). `counted` (bool) says for which
+            values.
         keyframe: What the iteration can be executed again from.
-        tensors: Whole values that were kept.
+        tensors: Whole values that were kept, each value once.
         kernels: Work of devices.
         findings: What the recorder noticed.
         views: Other graphs of the same pass by name, such as `autograd`. Their nodes' attributes lead to this graph:
@@ -101,6 +102,7 @@ class TraceInfo:
         settings: How it was recorded (`level`, `iterations`, …), and whatever else the source tells of itself.
         started_ns: Nanoseconds since the epoch, or 0 where unknown.
         finished: Whether the recording came to its end; False while it runs, and after a kill.
+        ended: Why it ended before the recorded program did, in one line; empty where it did not.
     """
 
     source: str
@@ -109,6 +111,7 @@ class TraceInfo:
     settings: Mapping[str, str] = field(default_factory=dict)
     started_ns: int = 0
     finished: bool = True
+    ended: str = ""
 
 
 class Trace(Protocol):
@@ -152,7 +155,7 @@ class Trace(Protocol):
         ...
 
     def value_columns(self, index: int) -> Mapping[str, npt.NDArray[Any]]:
-        """The per-value columns of an iteration (see IterationRecord); raises UnknownIteration."""
+        """The per-value columns of an iteration (see IterationRecord); raises UnknownIteration, and DamagedTrace."""
         ...
 
     @property
@@ -168,7 +171,7 @@ class Trace(Protocol):
         ...
 
     def tensors(self, index: int) -> Sequence[ValueId]:
-        """The values of an iteration that were kept whole; raises UnknownIteration."""
+        """The values of an iteration that were kept whole, rising; raises UnknownIteration, and DamagedTrace."""
         ...
 
     def tensor(self, index: int, value: int) -> RecordedTensor | None:
@@ -176,15 +179,18 @@ class Trace(Protocol):
         ...
 
     def kernels(self, index: int) -> Kernels | None:
-        """The work of devices in an iteration; None where it was not recorded. Raises UnknownIteration."""
+        """The work of devices in an iteration; None where it was not recorded.
+
+        Raises UnknownIteration, and DamagedTrace where it cannot be read as a whole.
+        """
         ...
 
     def findings(self, index: int) -> Sequence[Finding]:
-        """What the recorder noticed in an iteration; raises UnknownIteration."""
+        """What the recorder noticed in an iteration; raises UnknownIteration, and DamagedTrace."""
         ...
 
     def views(self, index: int) -> Sequence[str]:
-        """Names of the other graphs of an iteration, such as `autograd`; raises UnknownIteration."""
+        """Names of the other graphs of an iteration, such as `autograd`; raises UnknownIteration, and DamagedTrace."""
         ...
 
     def view(self, index: int, name: str) -> Graph | None:

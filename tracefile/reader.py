@@ -2,34 +2,42 @@
 
 import sqlite3
 import threading
-from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy.typing as npt
 
-from graphreel.graph import Graph, LintError, lint
-from graphreel.tracefile.codec import Damage, decode
+from graphreel.graph import Graph, ValueId
+from graphreel.tracefile.access import Access, check_head
+from graphreel.tracefile.blobs import read_bytes
+from graphreel.tracefile.codec import Damage, decode, decode_json
 from graphreel.tracefile.columnrows import ColumnRows
-from graphreel.tracefile.connect import READ_ERRORS, connected, find_way
-from graphreel.tracefile.errors import DamagedTrace, NewerTrace, NotATrace, TraceError, UnknownIteration
+from graphreel.tracefile.errors import DamagedTrace, UnknownIteration
+from graphreel.tracefile.extrarows import FINDINGS, decode_kernels, finding
+from graphreel.tracefile.extras import Finding, Kernels
+from graphreel.tracefile.graphs import Graphs
 from graphreel.tracefile.listing import Iterations, Listing
 from graphreel.tracefile.lock import settle
 from graphreel.tracefile.model import Trace, TraceInfo
-from graphreel.tracefile.rows import Row, info_entries, lost_iterations, meta_of, newest_iteration, trace_info
-from graphreel.tracefile.schema import APPLICATION_ID, HEAD, VERSION, Header, is_cut_short, storable
-from graphreel.tracefile.sections import check_attributes, decode_graph
+from graphreel.tracefile.rows import Row, info_entries, lost_iterations, newest_iteration, trace_info
+from graphreel.tracefile.schema import storable
+from graphreel.tracefile.tensorjson import Get, parse_keyframe, parse_tensor
+from graphreel.tracefile.tensors import Keyframe, RecordedTensor
 
 Found = TypeVar("Found")
+Columns = Mapping[str, npt.NDArray[Any]]
 
-_KEPT_GRAPHS = 4  # the one shown, the one compared with, and a step of either
-
-_ID = "SELECT value FROM info WHERE key = 'id'"
 _GRAPH = """
     SELECT graphs.id, graphs.hash, graphs.nodes, coalesce(iterations.meta, graphs.meta)
     FROM iterations JOIN graphs ON graphs.id = iterations.graph WHERE iteration = ?"""
+_KEYFRAME = "SELECT type, size, data FROM keyframes WHERE iteration = ?"
+_TENSOR = "SELECT type, size, data FROM tensors WHERE iteration = ? AND value = ?"
+_TENSORS = "SELECT value FROM tensors WHERE iteration = ? ORDER BY value"
+_VIEWS = "SELECT name FROM views WHERE graph = ? ORDER BY name"
+_VIEW = """
+    SELECT graphs.id, graphs.hash, graphs.nodes, coalesce(views.meta, graphs.meta)
+    FROM views JOIN graphs ON graphs.id = views.view WHERE views.graph = ? AND views.name = ?"""
 
 
 def open_reel(path: Path) -> Trace:
@@ -47,27 +55,22 @@ class ReelTrace:
 
     def __init__(self, path: Path) -> None:
         self._path = path.absolute()
-        self._closed = False
         self._lock = threading.RLock()
-        self._graphs: OrderedDict[str, Graph] = OrderedDict()
         self._listing = Listing()
-        self._sections = ColumnRows("sections", "graph")
         self._columns = ColumnRows("columns", "iteration")
+        self._value_columns = ColumnRows("value_columns", "iteration")
+        self._kernels = ColumnRows("kernels", "iteration")
         self._listed = False
         self._newest: int | None = None
-        _check_head(self._path)
+        check_head(self._path)
+        # First, since it may fold a journal into the file.
         self._running = not settle(self._path)
-        self._cut_off = _is_cut_off(self._path)
-        try:
-            self._way, entries = find_way(self._path, self._read)
-        except DamagedTrace as error:
-            raise (DamagedTrace.cut_off(self._path) if self._cut_off else error) from error.__cause__
-        self._cut_off |= self._way.cut_short
-        self._id = entries.get("id")
+        self._access = Access(self._path)
+        self._graphs = Graphs(self._access)
         self._lost: list[str] = []
         self._info = TraceInfo(source="unknown", finished=False)
-        self._take_info(entries)
-        if self._cut_off:
+        self._take_info(self._access.ask("what is known of the recording", self._read))
+        if self._access.cut_off:
             self._check_everything()
 
     @property
@@ -83,11 +86,8 @@ class ReelTrace:
     @property
     def iterations(self) -> Iterations:
         """The iterations that stand in the file, by index, as of the last `refresh`."""
-        with self._lock:
-            if not self._listed:
-                self._ask("the list of iterations", self._listing.read)
-                self._listed = True
-            return self._listing.iterations
+        self._list()
+        return self._listing.iterations
 
     @property
     def running(self) -> bool:
@@ -98,91 +98,142 @@ class ReelTrace:
     def problems(self) -> Sequence[str]:
         """What is missing or damaged, as far as it was looked at, one line each."""
         found: list[str] = []
-        if self._cut_off:
+        if self._access.cut_off:
             found.append("the file is cut off: what stood at its end is missing")
-        elif self._way.ignores_journal and (journal := self._path.with_name(self._path.name + "-wal")).exists():
+        elif (journal := self._access.unread_journal) is not None:
             found.append(f"the newest iterations stand in {journal.name}, which cannot be read here")
-        if not self._info.finished and not self._running:
+        if self._info.ended:
+            found.append(self._info.ended)
+        elif not self._info.finished and not self._running:
             found.append("the recording did not end: the program was killed")
-        if not self._closed:
+        if not self._access.closed:
             # What is wrong with the list shows when it is read.
-            _ = self.iterations
+            self._list()
         return (*found, *self._lost, *self._listing.problems())
 
     def refresh(self) -> bool:
         """Look for iterations that were added since; True if there are any, or if the recording ended."""
         with self._lock:
             newest, finished = self._newest, self._info.finished
-            self._take_info(self._ask("the list of iterations", self._read))
+            self._take_info(self._access.ask("the list of iterations", self._read))
             if not self._info.finished:
                 self._running = not settle(self._path)
             return self._newest != newest or self._info.finished != finished
 
     def graph(self, index: int) -> Graph:
         """The graph of an iteration; raises UnknownIteration, or DamagedTrace where it cannot be read."""
-        row, digest, nodes, meta_text = self._graph_row(index)
-        try:
-            meta = meta_of(meta_text)
-            graph = self._known(digest) or self._load_graph(row, digest, nodes, meta)
-        except (Damage, LintError) as error:
-            raise DamagedTrace.part(self._path, f"the graph of iteration {index}", str(error)) from error
-        return graph if graph.meta == meta else replace(graph, meta=meta)
+        return self._graphs.get(f"the graph of iteration {index}", self._graph_row(index))
 
-    def columns(self, index: int) -> Mapping[str, npt.NDArray[Any]]:
+    def columns(self, index: int) -> Columns:
         """The per-node columns of an iteration; raises UnknownIteration. Damaged ones are left out (see `problems`)."""
+        return self._read_columns(self._columns, index, self._graph_row(index)[2], "nodes")
+
+    def value_columns(self, index: int) -> Columns:
+        """The per-value columns of an iteration; raises UnknownIteration. Damaged ones are left out (see `problems`).
+
+        Raises DamagedTrace where the graph is damaged.
+        """
+        return self._read_columns(self._value_columns, index, self.graph(index).value_count, "values")
+
+    @property
+    def keyframes(self) -> Sequence[int]:
+        """The iterations that have a keyframe, rising, as of the last `refresh`."""
+        self._list()
+        return self._listing.keyframes
+
+    def keyframe(self, index: int) -> Keyframe | None:
+        """What an iteration can be executed again from; None where it was not kept.
+
+        Raises UnknownIteration, and DamagedTrace where any of it cannot be read.
+        """
+        graph = self.graph(index)
+
+        def parse(found: object, get: Get) -> Keyframe:
+            return parse_keyframe(found, get, graph.node_count, graph.value_count)
+
+        return self._read_tensors(f"the keyframe of iteration {index}", "keyframes", _KEYFRAME, (index,), parse)
+
+    def tensors(self, index: int) -> Sequence[ValueId]:
+        """The values of an iteration that were kept whole, rising; raises UnknownIteration."""
+        self._graph_row(index)
+        rows = self._access.ask_all(f"the list of whole values of iteration {index}", "tensors", _TENSORS, index)
+        return tuple(ValueId(value) for (value,) in rows if isinstance(value, int))
+
+    def tensor(self, index: int, value: int) -> RecordedTensor | None:
+        """A whole value; None where it was not kept. Raises UnknownIteration, and DamagedTrace."""
+        self._graph_row(index)
+        what = f"value {value} of iteration {index}"
+        return self._read_tensors(
+            what, "tensors", _TENSOR, (index, int(value)), lambda found, get: parse_tensor(found, get, value)
+        )
+
+    def kernels(self, index: int) -> Kernels | None:
+        """The work of devices in an iteration; None where it was not recorded.
+
+        Raises UnknownIteration, and DamagedTrace where any of it cannot be read.
+        """
         nodes = self._graph_row(index)[2]
-        found: dict[str, npt.NDArray[Any]] = {}
-        rows, fault = self._ask_rows(self._columns, index)
-        if fault:
-            self._listing.add_fault(index, f"some of its columns are damaged: {fault}")
-        for name, *encoded in rows:
+        rows, fault = self._access.ask_rows(self._kernels, index)
+        try:
+            if fault:
+                raise Damage(fault)
+            return decode_kernels(rows, nodes)
+        except Damage as error:
+            raise DamagedTrace.part(self._path, f"the kernels of iteration {index}", str(error)) from error
+
+    def findings(self, index: int) -> Sequence[Finding]:
+        """What the recorder noticed in an iteration; raises UnknownIteration, and DamagedTrace.
+
+        A damaged one is left out (see `problems`).
+        """
+        nodes = self._graph_row(index)[2]
+        found: list[Finding] = []
+        for row in self._access.ask_all(f"the findings of iteration {index}", "findings", FINDINGS, index):
             try:
-                column = decode(*encoded)
-                if len(column) != nodes:
-                    raise Damage(f"it has {len(column)} numbers for {nodes} nodes")
-                found[name] = column
+                found.append(finding(row, nodes))
             except Damage as error:
-                self._listing.add_fault(index, f"column {name} is damaged: {error}")
-        return found
+                self._listing.add_fault(index, f"finding {row[0]} is damaged: {error}")
+        return tuple(found)
+
+    def views(self, index: int) -> Sequence[str]:
+        """Names of the other graphs of an iteration, such as `autograd`; raises UnknownIteration."""
+        row = self._graph_row(index)
+        return tuple(str(name) for (name,) in self._access.ask_all("the list of views", "views", _VIEWS, row[0]))
+
+    def view(self, index: int, name: str) -> Graph | None:
+        """Another graph of an iteration; None where there is none. Raises UnknownIteration, and DamagedTrace."""
+        row = self._graph_row(index)
+        what = f"the graph {name} of iteration {index}"
+        found = self._access.ask_all(what, "views", _VIEW, row[0], storable(name))
+        if not found and name in self.views(index):
+            raise DamagedTrace.part(self._path, what, "its graph is missing")
+        return self._graphs.get(what, found[0]) if found else None
 
     def source_text(self, file: str) -> str | None:
         """The text of a source file as it was when recorded; None where it was not kept."""
-        query = "SELECT text FROM sources WHERE file = ?"
-        row = self._ask(
-            f"the source {file}", lambda connection: connection.execute(query, (storable(file),)).fetchone()
+        rows = self._access.ask_all(
+            f"the source {file}", "sources", "SELECT text FROM sources WHERE file = ?", storable(file)
         )
-        return None if row is None else str(row[0])
+        return str(rows[0][0]) if rows else None
 
     def close(self) -> None:
         """Let go of the file. Closing twice is allowed."""
-        self._closed = True
-        self._graphs.clear()
+        self._access.close()
+        self._graphs.forget()
 
-    def _ask(self, what: str, question: Callable[[sqlite3.Connection], Found]) -> Found:
-        """The answer to one question; raises DamagedTrace, naming what was asked for."""
-        if self._closed:
-            raise TraceError.after_close(self._path)
-        try:
-            with connected(self._path, self._way) as connection:
-                # Where that page was damaged from the first, nothing tells one recording from the next.
-                if self._id is not None and connection.execute(_ID).fetchone() != (self._id,):
-                    raise TraceError.replaced(self._path)
-                return question(connection)
-        except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode & 0xFF in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_CANTOPEN}:
-                raise TraceError.unreadable(self._path, str(error)) from error
-            raise DamagedTrace.part(self._path, what, str(error)) from error
-        except READ_ERRORS as error:
-            raise DamagedTrace.part(self._path, what, str(error)) from error
+    def _list(self) -> None:
+        with self._lock:
+            if not self._listed:
+                self._access.ask("the list of iterations", self._read_list)
+                self._listed = True
 
-    def _ask_rows(self, table: ColumnRows, owner: int) -> tuple[list[Row], str | None]:
-        trust = not self._cut_off
-        return self._ask("the file", lambda connection: table.read(connection, owner, trust=trust))
+    def _read_list(self, connection: sqlite3.Connection) -> None:
+        self._listing.read(connection, keyframes=self._access.has("keyframes"))
 
     def _read(self, connection: sqlite3.Connection) -> dict[str, str]:
         """Read what is new, and what is known of the whole: both as of one moment."""
         if self._listed:
-            self._listing.read(connection)
+            self._read_list(connection)
         self._newest = newest_iteration(connection)
         return info_entries(connection)
 
@@ -195,33 +246,41 @@ class ReelTrace:
 
     def _graph_row(self, index: int) -> Row:
         """Row, hash, number of nodes and meta of an iteration's graph."""
-        row: Row | None = self._ask(
-            f"iteration {index}", lambda connection: connection.execute(_GRAPH, (index,)).fetchone()
-        )
-        if row is None:
+        rows = self._access.ask_all(f"iteration {index}", "iterations", _GRAPH, index)
+        if not rows:
             raise UnknownIteration.in_trace(index, self._path, self.iterations.numbers())
-        return row
+        return rows[0]
 
-    def _known(self, digest: str) -> Graph | None:
-        with self._lock:
-            if digest in self._graphs:
-                self._graphs.move_to_end(digest)
-            return self._graphs.get(digest)
-
-    def _load_graph(self, row: int, digest: str, nodes: int, meta: Mapping[str, str]) -> Graph:
-        rows, fault = self._ask_rows(self._sections, row)
+    def _read_columns(self, table: ColumnRows, index: int, count: int, what: str) -> Columns:
+        found: dict[str, npt.NDArray[Any]] = {}
+        rows, fault = self._access.ask_rows(table, index)
         if fault:
-            raise Damage(fault)
-        graph = decode_graph(rows, meta)
-        if graph.node_count != nodes:
-            raise Damage(f"it has {graph.node_count} nodes, and {nodes} are listed")
-        lint(graph)
-        check_attributes(graph)
-        with self._lock:
-            self._graphs[digest] = graph
-            while len(self._graphs) > _KEPT_GRAPHS:
-                self._graphs.popitem(last=False)
-        return graph
+            self._listing.add_fault(index, f"some of its columns are damaged: {fault}")
+        for name, *encoded in rows:
+            try:
+                column = decode(*encoded)
+                if len(column) != count:
+                    raise Damage(f"it has {len(column)} numbers for {count} {what}")
+                found[name] = column
+            except Damage as error:
+                self._listing.add_fault(index, f"column {name} is damaged: {error}")
+        return found
+
+    def _read_tensors(
+        self, what: str, table: str, query: str, about: tuple[int, ...], parse: Callable[[object, Get], Found]
+    ) -> Found | None:
+        """What a row of `query` describes, with the bytes that it speaks of: both as of one moment."""
+
+        def read(connection: sqlite3.Connection) -> Found | None:
+            row = connection.execute(query, about).fetchone()
+            return None if row is None else parse(decode_json(*row), lambda entry: read_bytes(connection, entry))
+
+        if not self._access.has(table):
+            return None
+        try:
+            return self._access.ask(what, read)
+        except Damage as error:
+            raise DamagedTrace.part(self._path, what, str(error)) from error
 
     def _check_everything(self) -> None:
         """Look at every iteration of a file that was cut off, and list those only of which the graph is whole."""
@@ -238,36 +297,3 @@ class ReelTrace:
         self._listing.drop(broken, "its graph is damaged")
         if not self.iterations:
             raise DamagedTrace.cut_off(self._path)
-
-
-def _check_head(path: Path) -> None:
-    head = _head(path)
-    if not head:
-        raise NotATrace.empty(path)
-    header = Header.parse(head)
-    if header is None and is_cut_short(head):
-        raise DamagedTrace.whole(path, f"only its first {len(head)} bytes are there")
-    if header is None:
-        raise NotATrace.other(path, "some other kind of file")
-    if header.application != APPLICATION_ID:
-        raise NotATrace.other(path, "an SQLite database of another program")
-    if header.version > VERSION:
-        raise NewerTrace.version(path, header.version, VERSION)
-
-
-def _is_cut_off(path: Path) -> bool:
-    """Whether bytes are missing at the file's end. SQLite itself minds only where whole pages are."""
-    if path.with_name(path.name + "-wal").exists():
-        return False  # what is missing in the file may stand in its journal
-    header = Header.parse(_head(path))
-    return header is not None and path.stat().st_size < header.size
-
-
-def _head(path: Path) -> bytes:
-    try:
-        with path.open("rb") as file:
-            return file.read(HEAD)
-    except FileNotFoundError as error:
-        raise NotATrace.missing(path) from error
-    except OSError as error:
-        raise TraceError.unreadable(path, error.strerror or str(error)) from error

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
 from graphreel.graph import NodeId
-from graphreel.tracefile.codec import Damage, parse_json
+from graphreel.tracefile.codec import Damage, expect, parse_json
 from graphreel.tracefile.connect import READ_ERRORS
 from graphreel.tracefile.model import Iteration, RecordedError, Status, TraceInfo
 
@@ -21,6 +21,8 @@ ITERATIONS = """
     WHERE iteration > ? ORDER BY iteration"""
 SCALARS = "SELECT iteration, name, value FROM scalars WHERE iteration > ? ORDER BY iteration"
 ERRORS = "SELECT iteration, type, message, traceback, node FROM errors WHERE iteration > ? ORDER BY iteration"
+
+KEYFRAMES = "SELECT iteration FROM keyframes WHERE iteration > ? ORDER BY iteration"
 
 
 def scan(connection: sqlite3.Connection, query: str, after: int) -> tuple[list[Row], str | None]:
@@ -82,13 +84,6 @@ def recorded_error(row: Row) -> RecordedError:
     return RecordedError(str(kind), str(message), str(traceback), NodeId(node) if isinstance(node, int) else None)
 
 
-def expect(kind: type[Kind], found: object, what: str) -> Kind:
-    """The value, if it is of that kind; else Damage that says what was expected."""
-    if not isinstance(found, kind):
-        raise Damage(f"{what} is {type(found).__name__}, not {kind.__name__}")
-    return found
-
-
 def info_entries(connection: sqlite3.Connection) -> dict[str, str]:
     """The table `info`, as far as it is whole: JSON by key."""
     return {str(key): str(value) for key, value in _scan_all(connection, "SELECT key, value FROM info")}
@@ -121,11 +116,12 @@ def trace_info(entries: Mapping[str, str]) -> TraceInfo:
 
     return TraceInfo(
         source=entry("source", str),
-        versions=_texts(entry("versions", dict)),
+        versions=texts(entry("versions", dict)),
         command=tuple(map(str, entry("command", list))),
-        settings=_texts(entry("settings", dict)),
+        settings=texts(entry("settings", dict)),
         started_ns=entry("started_ns", int),
         finished=entry("finished", bool),
+        ended=entry("ended", str) if "ended" in entries else "",
     )
 
 
@@ -136,8 +132,9 @@ def lost_iterations(entries: Mapping[str, str]) -> list[str]:
 
 def meta_of(text: object) -> dict[str, str]:
     """A graph's meta; raises Damage."""
-    return _texts(expect(dict, parse_json(expect(str, text, "its meta")), "its meta"))
+    return texts(expect(dict, parse_json(expect(str, text, "its meta")), "its meta"))
 
 
-def _texts(found: Mapping[Any, Any]) -> dict[str, str]:
+def texts(found: Mapping[Any, Any]) -> dict[str, str]:
+    """A JSON object of strings; what is no string becomes one."""
     return {str(key): str(value) for key, value in found.items()}

@@ -14,7 +14,7 @@ WAL_MODE = b"\2\2"  # the versions for writing and reading: https://sqlite.org/f
 
 _MAGIC = b"SQLite format 3\0"
 
-TABLES: dict[str, str] = {
+_FIRST_TABLES: dict[str, str] = {
     "info": """
         CREATE TABLE info (
             key   TEXT PRIMARY KEY,
@@ -76,6 +76,74 @@ TABLES: dict[str, str] = {
             text TEXT NOT NULL
         ) WITHOUT ROWID""",
 }
+
+ADDED_TABLES: dict[str, str] = {
+    "value_columns": """
+        CREATE TABLE value_columns (
+            iteration INTEGER NOT NULL REFERENCES iterations (iteration),
+            name      TEXT NOT NULL,
+            type      TEXT NOT NULL,
+            size      INTEGER NOT NULL,
+            data      BLOB NOT NULL,
+            UNIQUE (iteration, name)
+        )""",
+    "blobs": """
+        CREATE TABLE blobs (
+            id   INTEGER PRIMARY KEY,
+            hash BLOB NOT NULL UNIQUE,
+            type TEXT NOT NULL,
+            size INTEGER NOT NULL,
+            data BLOB NOT NULL
+        )""",
+    "keyframes": """
+        CREATE TABLE keyframes (
+            iteration INTEGER PRIMARY KEY REFERENCES iterations (iteration),
+            type      TEXT NOT NULL,
+            size      INTEGER NOT NULL,
+            data      BLOB NOT NULL
+        )""",
+    "tensors": """
+        CREATE TABLE tensors (
+            iteration INTEGER NOT NULL REFERENCES iterations (iteration),
+            value     INTEGER NOT NULL,
+            type      TEXT NOT NULL,
+            size      INTEGER NOT NULL,
+            data      BLOB NOT NULL,
+            PRIMARY KEY (iteration, value)
+        ) WITHOUT ROWID""",
+    "kernels": """
+        CREATE TABLE kernels (
+            iteration INTEGER NOT NULL REFERENCES iterations (iteration),
+            name      TEXT NOT NULL,
+            type      TEXT NOT NULL,
+            size      INTEGER NOT NULL,
+            data      BLOB NOT NULL,
+            UNIQUE (iteration, name)
+        )""",
+    "findings": """
+        CREATE TABLE findings (
+            iteration INTEGER NOT NULL REFERENCES iterations (iteration),
+            position  INTEGER NOT NULL,
+            kind      TEXT NOT NULL,
+            message   TEXT NOT NULL,
+            node      INTEGER,
+            file      TEXT NOT NULL,
+            line      INTEGER NOT NULL,
+            more      TEXT NOT NULL,
+            PRIMARY KEY (iteration, position)
+        ) WITHOUT ROWID""",
+    "views": """
+        CREATE TABLE views (
+            graph INTEGER NOT NULL REFERENCES graphs (id),
+            name  TEXT NOT NULL,
+            view  INTEGER NOT NULL REFERENCES graphs (id),
+            meta  TEXT,
+            PRIMARY KEY (graph, name)
+        ) WITHOUT ROWID""",
+}
+"""Tables that the first files of this version have not: there is nothing of their kind in such a file."""
+
+TABLES: dict[str, str] = {**_FIRST_TABLES, **ADDED_TABLES}
 
 
 @dataclass(frozen=True, slots=True)

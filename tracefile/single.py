@@ -7,9 +7,11 @@ from typing import Any
 
 import numpy.typing as npt
 
-from graphreel.graph import Graph, structure_hash
+from graphreel.graph import Graph, ValueId, structure_hash
 from graphreel.tracefile.errors import UnknownIteration
+from graphreel.tracefile.extras import Finding, Kernels
 from graphreel.tracefile.model import Iteration, Status, TraceInfo, edge_count
+from graphreel.tracefile.tensors import Keyframe, RecordedTensor
 
 
 class SingleGraphTrace:
@@ -70,6 +72,51 @@ class SingleGraphTrace:
         """Always empty: nothing ran; raises UnknownIteration unless the index is 0."""
         self._check(index)
         return {}
+
+    def value_columns(self, index: int) -> Mapping[str, npt.NDArray[Any]]:
+        """Always empty: nothing ran; raises UnknownIteration unless the index is 0."""
+        self._check(index)
+        return {}
+
+    @property
+    def keyframes(self) -> Sequence[int]:
+        """Always empty: nothing ran."""
+        return ()
+
+    def keyframe(self, index: int) -> Keyframe | None:
+        """Always None: nothing ran; raises UnknownIteration unless the index is 0."""
+        self._check(index)
+        return None
+
+    def tensors(self, index: int) -> Sequence[ValueId]:
+        """Always empty: nothing ran; raises UnknownIteration unless the index is 0."""
+        self._check(index)
+        return ()
+
+    def tensor(self, index: int, value: int) -> RecordedTensor | None:
+        """Always None: nothing ran; raises UnknownIteration unless the index is 0."""
+        self._check(index)
+        return None
+
+    def kernels(self, index: int) -> Kernels | None:
+        """Always None: nothing ran; raises UnknownIteration unless the index is 0."""
+        self._check(index)
+        return None
+
+    def findings(self, index: int) -> Sequence[Finding]:
+        """Always empty: nothing ran; raises UnknownIteration unless the index is 0."""
+        self._check(index)
+        return ()
+
+    def views(self, index: int) -> Sequence[str]:
+        """Always empty: there is the one graph; raises UnknownIteration unless the index is 0."""
+        self._check(index)
+        return ()
+
+    def view(self, index: int, name: str) -> Graph | None:
+        """Always None: there is the one graph; raises UnknownIteration unless the index is 0."""
+        self._check(index)
+        return None
 
     def source_text(self, file: str) -> str | None:
         """The text of a source file; None where it was not kept."""

@@ -5,11 +5,11 @@ import os
 import sqlite3
 import threading
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from queue import Queue
 
-from graphreel.tracefile.database import ReelDatabase, info_rows
+from graphreel.tracefile.database import FileFull, ReelDatabase, info_rows
 from graphreel.tracefile.errors import CannotWrite, TraceError, one_line
 from graphreel.tracefile.lock import claim, drop_old, put_back
 from graphreel.tracefile.model import IterationRecord, TraceInfo
@@ -35,13 +35,19 @@ class TraceWriter:
     written included: then `put` blocks, so that neither memory nor what a kill can cost grows. Call it from one
     thread. In a forked child every call does nothing.
 
+    With a `limit`, the file never grows past so many bytes; what stands beside it while it is written may take as much
+    as one iteration more. An iteration is first written without its keyframe and whole values; the first that does not
+    fit even so ends the recording, as a full disk would: `put` and `close` raise CannotWrite. The file is whole, says
+    why it ended (`TraceInfo.ended`), and counts as finished.
+
     Raises CannotWrite at once where the path cannot be written, holds something other than a trace, or another
     recording writes it.
     """
 
-    def __init__(self, path: Path, info: TraceInfo, *, capacity: int = 4) -> None:
+    def __init__(self, path: Path, info: TraceInfo, *, capacity: int = 4, limit: int | None = None) -> None:
         rows = info_rows(info)
         self._path = path.resolve()
+        self._limit = limit
         self._lock = claim(self._path)
         self._process = os.getpid()
         self._queue: Queue[_Waiting | None] = Queue()
@@ -55,6 +61,7 @@ class TraceWriter:
         self._cause: Exception | None = None
         self._failure: CannotWrite | None = None
         self._finished = False
+        self._ended = ""
         self._closed = False
         self._old_is_back = False
         opened = threading.Event()
@@ -104,15 +111,17 @@ class TraceWriter:
         self._queue.join()
         self._check_writable()
 
-    def close(self, *, finished: bool = True) -> None:
+    def close(self, *, finished: bool = True, problem: str = "") -> None:
         """Write what waits, and leave one single file. `finished` says whether the recording came to its end.
 
-        Raises CannotWrite if anything was lost. Closing twice is allowed.
+        `problem` is one line for whoever opens the file: why it came to its end before the program did, such as a
+        fault of the recorder's own. Raises CannotWrite if anything was lost. Closing twice is allowed.
         """
         if self._is_elsewhere() or self._closed:
             return
         self._closed = True
         self._finished = finished
+        self._ended = one_line(problem)
         self._queue.put(None)
         self._thread.join()
         if self._committed is None:
@@ -162,7 +171,7 @@ class TraceWriter:
 
     def _run(self, info: Mapping[str, str], opened: threading.Event) -> None:
         try:
-            database = ReelDatabase(self._path, info)
+            database = ReelDatabase(self._path, info, self._limit)
         except (sqlite3.Error, OSError) as error:
             self._failure = CannotWrite.at(self._path, _reason(error))
             self._failure.__cause__ = error.with_traceback(None)
@@ -178,7 +187,7 @@ class TraceWriter:
             self._room.release()
             self._queue.task_done()
         if self._failure is None:
-            self._guard(lambda: database.finish(self._sources, finished=self._finished, lost=self._lost))
+            self._finish(database, self._sources, finished=self._finished, ended=self._ended)
         database.close()
 
     def _write(
@@ -194,9 +203,23 @@ class TraceWriter:
                     drop_old(self._path)
                 self._committed = index
                 self._count += 1
+        except FileFull:
+            self._end_at_limit(database, index)
         except Exception as error:  # noqa: BLE001 - whatever one iteration's conversion raises, the next is recorded
             self._lost.append(one_line(f"iteration {index} could not be written: {type(error).__name__}: {error}"))
             self._cause = self._cause or _without_locals(error)
+
+    def _end_at_limit(self, database: ReelDatabase, index: int) -> None:
+        assert self._limit is not None
+        reason = f"with iteration {index} the file would grow past its limit of {self._limit:,} bytes"
+        self._failure = CannotWrite.stopped(self._path, reason, self._count)
+        # At once: the recorded program may go on for days, and the file says already why it does not grow.
+        self._finish(database, [], finished=True, ended=f"the recording ended: {reason}")
+
+    def _finish(
+        self, database: ReelDatabase, sources: Sequence[tuple[str, str]], *, finished: bool, ended: str
+    ) -> None:
+        self._guard(lambda: database.finish(sources, finished=finished, lost=self._lost, ended=ended))
 
     def _guard(self, write: Callable[[], None]) -> bool:
         """Run one write; where the file itself has become unwritable, the recording ends here."""
