@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from graphreel.capture.options import Level
 from graphreel.capture.torch.arguments import Signature, Signatures
+from graphreel.capture.torch.autograd_view import with_autograd
 from graphreel.capture.torch.log import NO_ALIAS, NO_NODE, NO_TENSOR, Event, PassLog
 from graphreel.capture.torch.places import Places
 from graphreel.capture.torch.preparation import kept_events
@@ -56,6 +57,7 @@ class Converter:
         kept = made.kept
         # A pass whose graph is remembered keeps its log, which must not keep what its watches hold.
         watches, log.watches = log.watches, ()
+        autograd, log.autograd = log.autograd, None
         starts, ends = (np.fromiter(column, np.int64, len(column))[kept] for column in (log.starts, log.ends))
         begin = int(starts[0]) if log.first and len(kept) else log.begin_ns
         columns = {}
@@ -72,6 +74,8 @@ class Converter:
         )
         for watch in watches:
             record = watch.add_to(record, made.numbering)
+        if autograd is not None:
+            record = with_autograd(record, autograd, log, made.numbering)
         return record
 
     def _made(self, log: PassLog) -> _Made:

@@ -2,12 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from graphreel.capture.torch.ops import OpInfo
 from graphreel.capture.torch.watch import Watch
 from graphreel.graph import ValueKind
 from graphreel.tracefile.model import Status
+
+if TYPE_CHECKING:
+    from graphreel.capture.torch.autograd_notes import AutogradNotes
 
 NO_TENSOR = -1
 NO_ALIAS = -1
@@ -83,12 +86,16 @@ class TensorNote(NamedTuple):
 
 
 class ScopeNote(NamedTuple):
-    """A call of a module: the call around it (0 for none), its names from there on, its classes, and its stack."""
+    """A call of a module: the call around it (0 for none), its names from there on, its classes, and its stack.
+
+    Or, `is_function`, of a custom `autograd.Function`.
+    """
 
     parent: int
     names: tuple[str, ...]
     classes: tuple[str, ...]
     stack: int
+    is_function: bool = False
 
 
 @dataclass(slots=True)
@@ -120,6 +127,7 @@ class PassLog:
         preparation: How many events at the front only prepared the run, up to the last parameter of a module.
         first: Whether more of the program's preparations may stand at the front.
         watches: What looked at the pass's tensors; each adds to the iteration.
+        autograd: What was seen of the autograd graph, where that was wanted.
     """
 
     begin_ns: int
@@ -140,6 +148,7 @@ class PassLog:
     preparation: int = 0
     first: bool = False
     watches: Sequence[Watch] = ()
+    autograd: "AutogradNotes | None" = None
     end_ns: int = 0
     status: Status = Status.COMPLETE
     failure: FailureNote | None = None

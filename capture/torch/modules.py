@@ -39,7 +39,10 @@ class ModuleNames:
 
 @dataclass(slots=True)
 class ModuleCall:
-    """A module that is running: its `id`, class, scope in the pass, dotted path, and the frame that called it."""
+    """A module that is running: its `id`, class, scope in the pass, dotted path, and the frame that called it.
+
+    A custom `autograd.Function` that is running has `id` 0, and the path of the module around it.
+    """
 
     module: int
     kind: str

@@ -16,6 +16,7 @@ from torch._C._autograd import _get_sequence_nr
 from torch.optim import Optimizer
 
 from graphreel.capture.options import RecordOptions
+from graphreel.capture.torch.autograd import BackwardWatch
 from graphreel.capture.torch.convert import Converter
 from graphreel.capture.torch.dispatch import RecordMode
 from graphreel.capture.torch.failures import failure_of
@@ -50,6 +51,7 @@ class Passes:
         names: What the parts of the outermost module that runs are called.
         roots: The outermost modules that were called in the pass under way, by `id`.
         by_hand: Whether an iteration that was marked by hand is under way.
+        backward: Looks at the backward of those passes that ask for it.
     """
 
     def __init__(self, writer: Writer, options: RecordOptions, mode: RecordMode) -> None:
@@ -57,6 +59,7 @@ class Passes:
         self.names = ModuleNames()
         self.roots: set[int] = set()
         self.by_hand = False
+        self.backward = BackwardWatch(mode.table)
         self._writer, self._options, self._mode = writer, options, mode
         self._table, self._stacks = mode.table, mode.stacks
         self._converter = Converter(mode.stacks.lines, options.level)
@@ -121,8 +124,8 @@ class Passes:
         self._watch(log)
         for call in self._mode.calls:
             # A pass that begins within a module starts with that module's scope.
-            names, classes = (call.kind,), (call.kind,)
-            log.scopes.append(ScopeNote(call.scope and len(log.scopes) - 1, names, classes, call.stack))
+            names, above = (call.kind,), call.scope and len(log.scopes) - 1
+            log.scopes.append(ScopeNote(above, names, names, call.stack, is_function=not call.module))
             call.scope = len(log.scopes) - 1
         self.push()
 
@@ -130,6 +133,7 @@ class Passes:
         """Hand the pass under way to the writer and count on; the next one is not begun."""
         log, self._mode.log = self._mode.log, None
         self._mode.watch = self._table.entered = None
+        self.backward.end()
         index, self._index = self._index, self._index + 1
         now = time.perf_counter_ns()
         if log is None:
@@ -156,6 +160,8 @@ class Passes:
             self._mode.watch = Watches(watches)
             self._table.entered = self._mode.watch.entered
             log.watches = (self._mode.watch,)
+        if self._options.has_autograd(self._index):
+            log.autograd = self.backward.begin(log, self._mode.base)
 
     def next(self) -> None:
         """End the pass under way and begin the next."""

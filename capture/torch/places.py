@@ -118,7 +118,8 @@ class Places:
             for name, kind in zip(note.names[:-1], note.classes[:-1], strict=True):
                 scope = self._part(name, scope, ScopeKind.MODULE, kind)
             source = self.source_of(note.stack)
-            scope = self._open(note.names[-1], scope, ScopeKind.MODULE, note.classes[-1], source)
+            what = ScopeKind.FUNCTION if note.is_function else ScopeKind.MODULE
+            scope = self._open(note.names[-1], scope, what, note.classes[-1], source)
             self._scopes[self.phase_scope, call] = scope
         return scope
 

@@ -19,6 +19,7 @@ from torch.optim import Optimizer
 from torch.optim.optimizer import register_optimizer_step_post_hook, register_optimizer_step_pre_hook
 
 from graphreel.capture.options import RecordOptions
+from graphreel.capture.torch.autograd_hooks import EngineHook, FunctionHook
 from graphreel.capture.torch.compiler import HookNotice
 from graphreel.capture.torch.dispatch import RecordMode
 from graphreel.capture.torch.errors import RecorderState, RecorderWarning
@@ -70,6 +71,8 @@ class TorchRecorder:
             register_optimizer_step_pre_hook(self._guarded(self._step_begins)),
             register_optimizer_step_post_hook(self._guarded(self._step_ends)),
             SwapGuard(self._table),
+            EngineHook(self._passes.backward.backward_begins),
+            FunctionHook(self._function_begins),
             HookNotice(),
         ]
         self._passes.begin(time.perf_counter_ns())
@@ -134,7 +137,7 @@ class TorchRecorder:
 
     def _module_enters(self, module: nn.Module, args: tuple[Any, ...]) -> None:
         calls = self._mode.calls
-        if not calls:
+        if not any(call.module for call in calls):
             self._passes.module_called(module)
         log = self._mode.log
         above = calls[-1] if calls else None
@@ -156,6 +159,26 @@ class TorchRecorder:
                 # Those above it never came to their end: an interrupt, which hooks do not hear of.
                 del calls[depth:]
                 return
+
+    def _function_begins(self, function: type) -> Callable[[], None] | None:
+        """The forward of a custom `autograd.Function` begins, which gives its operations a scope."""
+        log, calls = self._mode.log, self._mode.calls
+        if log is None or not self.alive or get_ident() != self._thread:
+            return None
+        try:
+            above, frame, name = calls[-1] if calls else None, sys._getframe(1), function.__name__
+            stack = self._stacks.number(frame, above.frame, above.stack) if above else self._stacks.number(frame)
+            log.scopes.append(ScopeNote(above.scope if above else 0, (name,), (name,), stack, is_function=True))
+            calls.append(ModuleCall(0, name, len(log.scopes) - 1, above.path if above else "", frame, stack))
+        except Exception as fault:  # noqa: BLE001 - the program must not notice a fault of ours
+            self._give_up(fault)
+            return None
+        depth = len(calls) - 1
+
+        def ended() -> None:
+            del calls[depth:]
+
+        return ended
 
     def _drop_stale_calls(self) -> None:
         """Forget module calls that an interrupt ended, of which hooks do not hear."""
