@@ -277,6 +277,9 @@ class Value:
     graph: Graph
     id: ValueId
 
+    def _other(self, column: IntColumn) -> "Value | None":
+        return None if column[self.id] == NONE else Value(self.graph, ValueId(int(column[self.id])))
+
     def _text(self, column: IntColumn) -> str:
         return self.graph.strings[int(column[self.id])]
 
@@ -318,14 +321,12 @@ class Value:
     @property
     def base(self) -> "Value | None":
         """The value that this one is a view of."""
-        base = int(self.graph.values.base[self.id])
-        return None if base == NONE else Value(self.graph, ValueId(base))
+        return self._other(self.graph.values.base)
 
     @property
     def previous(self) -> "Value | None":
         """The value that the same tensor was before a write made this one of it."""
-        previous = int(self.graph.values.previous[self.id])
-        return None if previous == NONE else Value(self.graph, ValueId(previous))
+        return self._other(self.graph.values.previous)
 
     @property
     def producer(self) -> Node | None:

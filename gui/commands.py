@@ -204,6 +204,32 @@ class CanvasCommands(QObject):
         """Show one unit of the picture as one pixel."""
         self.canvas.zoom_by(1 / self.canvas.camera.zoom)
 
+    @property
+    def has_autograd(self) -> bool:
+        """Whether the autograd graph of the iteration was recorded."""
+        shown = self.session.shown
+        return shown is not None and "autograd" in shown.views
+
+    @property
+    def shows_autograd(self) -> bool:
+        """Whether it is on screen."""
+        shown = self.session.shown
+        return shown is not None and shown.view == "autograd"
+
+    @action(
+        "view.autograd",
+        text="Autograd graph",
+        keys="G",
+        menu="View",
+        when="has_autograd",
+        checked="shows_autograd",
+        section=True,
+        tip="Show the autograd graph of this iteration, or the operations again",
+    )
+    def switch_autograd(self) -> None:
+        """Show the autograd graph of the iteration, or the operations that it ran."""
+        self.session.show_view("" if self.shows_autograd else "autograd")
+
     @action("view.expand", text="Expand", keys="E", menu="View", icon="expand", when="can_expand", section=True)
     def expand(self) -> None:
         """Open the selected scope."""

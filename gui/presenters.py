@@ -3,11 +3,12 @@ the user does there. No presenter knows another.
 """
 
 from PySide6.QtCore import QModelIndex, QObject
-from PySide6.QtWidgets import QTreeView
+from PySide6.QtWidgets import QDockWidget, QTreeView
 
 from graphreel.analysis import Cursor
 from graphreel.graph import Source
 from graphreel.gui.panels.find import FindBar
+from graphreel.gui.panels.findings import FindingsPanel
 from graphreel.gui.panels.inspector import InspectorPanel
 from graphreel.gui.panels.outline_model import OutlineModel
 from graphreel.gui.panels.outline_tree import OutlineTree, outline
@@ -16,6 +17,7 @@ from graphreel.gui.panels.strip import IterationStrip
 from graphreel.gui.session import Session
 from graphreel.gui.views import Selection, Shown, What
 from graphreel.tracefile import Trace
+from graphreel.tracefile.extras import Finding
 
 
 class Presenter(QObject):
@@ -145,6 +147,32 @@ class InspectorPresenter(Presenter):
 
     def selection_changed(self, selection: Selection) -> None:
         self._tell()
+
+
+class FindingsPresenter(Presenter):
+    """Keeps the findings panel, and its dock on screen while there are any."""
+
+    def __init__(self, session: Session, panel: FindingsPanel, dock: QDockWidget) -> None:
+        super().__init__(session, panel)
+        self.panel, self.dock = panel, dock
+        panel.chosen.connect(self._go)
+
+    def trace_closed(self) -> None:
+        self.panel.show_findings((), None)
+
+    def iteration_shown(self, shown: Shown) -> None:
+        self.panel.show_findings(shown.findings, None if shown.view else shown.graph)
+        self.dock.setVisible(bool(shown.findings))
+
+    def _go(self, finding: Finding) -> None:
+        shown = self.session.shown
+        if shown is None or finding.node is None:
+            return
+        if shown.view:
+            self.session.show_view("")
+        elif finding.node < shown.graph.node_count:
+            self.session.reveal(finding.node)
+            self.session.go_to(Selection.of_node(finding.node))
 
 
 class SourcePresenter(Presenter):

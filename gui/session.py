@@ -9,11 +9,10 @@ from pathlib import Path
 from PySide6.QtCore import QObject, Signal
 
 from graphreel.analysis import Cursor, Hits, carried, search
-from graphreel.analysis.stepping import same_node
 from graphreel.graph import Graph, NodeId
 from graphreel.gui import work
 from graphreel.gui.jobs import Jobs
-from graphreel.gui.views import Selection, Shown, TraceView, What
+from graphreel.gui.views import Selection, Shown, TraceView, What, linked
 from graphreel.render import Scene
 from graphreel.tracefile import Trace
 
@@ -28,6 +27,7 @@ class Session(QObject):
         expanded: Paths of the expanded scopes; by path, so that they stay open in every iteration.
         selection, cursor: The one selection and the one cursor.
         hits: What the last search found, or None.
+        view: The view of a pass that is wanted on screen, such as `autograd`; empty for the pass itself.
 
     Signals:
         grew: The open trace has more iterations than before, or its recording ended.
@@ -62,6 +62,7 @@ class Session(QObject):
         self.selection = Selection()
         self.cursor = Cursor(0)
         self.hits: Hits | None = None
+        self.view = ""
 
     @property
     def graph(self) -> Graph | None:
@@ -71,7 +72,7 @@ class Session(QObject):
     @property
     def failed_node(self) -> NodeId | None:
         """The node that raised in the iteration on screen, where one did."""
-        error = None if self.shown is None else self.shown.iteration.error
+        error = None if self.shown is None or self.shown.view else self.shown.iteration.error
         return None if error is None else error.node
 
     def add_view(self, view: TraceView) -> None:
@@ -130,9 +131,16 @@ class Session(QObject):
                 work.load_iteration,
                 self.trace,
                 index,
+                self.view,
                 then=self._show,
                 title=f"Reading iteration {index}",
             )
+
+    def show_view(self, view: str) -> None:
+        """Bring another view of the pass on screen; empty for the pass itself."""
+        self.view = view
+        if self.shown is not None and self.shown.view != view:
+            self.show_iteration(self.shown.iteration.index)
 
     def take_growth(self) -> None:
         """Tell everybody that the trace has more in it than before."""
@@ -146,6 +154,10 @@ class Session(QObject):
         if old is None:
             self.expanded = work.expanded_at_first(shown.graph)
             self.cursor = Cursor(shown.iteration.index)
+        elif old.view != shown.view:
+            self.expanded |= work.expanded_at_first(shown.graph)
+            node = None if self.cursor.node is None else linked(self.cursor.node, old, shown)
+            self.cursor = Cursor(shown.iteration.index, node)
         else:
             self.cursor = carried(self.cursor, old.graph, shown.graph, shown.iteration.index)
         self.selection = self._carried_selection(old, shown)
@@ -162,11 +174,11 @@ class Session(QObject):
             self.search(self.hits.query)
 
     def _carried_selection(self, old: Shown | None, shown: Shown) -> Selection:
-        """What was selected, in another graph: nodes by key, scopes by path."""
+        """What was selected, in another graph: nodes by key, or by link in another view; scopes by path."""
         if old is None or old.graph is shown.graph:
             return self.selection
         if self.selection.what is What.NODE:
-            node = same_node(NodeId(self.selection.id), old.graph, shown.graph)
+            node = linked(NodeId(self.selection.id), old, shown)
             return Selection() if node is None else Selection.of_node(node)
         if self.selection.what is What.SCOPE:
             path = old.graph.paths[self.selection.id]

@@ -16,3 +16,13 @@ def duration_text(nanoseconds: int) -> str:
 def count_text(count: int, one: str, many: str = "") -> str:
     """A number with its noun: `1 node`, `3,230 nodes`."""
     return f"{count:,} {one if count == 1 else many or one + 's'}"
+
+
+def bytes_text(count: int) -> str:
+    """Bytes with the unit that suits, in steps of 1,024: `512 B`, `4.3 MB`."""
+    size = float(count)
+    for unit in ("B", "kB", "MB", "GB"):
+        if size < 1024 or unit == "GB":
+            break
+        size /= 1024
+    return f"{size:.3g} {unit}" if size < 1000 else f"{size:,.0f} {unit}"

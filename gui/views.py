@@ -1,15 +1,17 @@
 """What the session tells its views, and the small values it tells it with."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Protocol
 
 import numpy.typing as npt
 
-from graphreel.analysis import Cursor
+from graphreel.analysis import Cursor, node_of_pass, node_of_view
+from graphreel.analysis.stepping import same_node
 from graphreel.graph import Graph, NodeId, ScopeId, ValueId
 from graphreel.tracefile import Iteration, Trace
+from graphreel.tracefile.extras import Finding, Kernels
 
 
 class What(Enum):
@@ -49,11 +51,37 @@ class Selection:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Shown:
-    """The iteration on screen, with all that was read of it."""
+    """The iteration on screen, with all that was read of it.
+
+    Attributes:
+        graph: The graph of the pass, or of the view of it that is on screen.
+        columns, value_columns: One number per node, and per value, of `graph`.
+        view: Which view of the pass is on screen; empty for the pass itself.
+        views: The views that there are.
+        has_keyframe: Whether values can be had by executing the iteration again.
+        kept: The values that the trace holds whole.
+    """
 
     iteration: Iteration
     graph: Graph
     columns: Mapping[str, npt.NDArray[Any]]
+    value_columns: Mapping[str, npt.NDArray[Any]] = field(default_factory=dict)
+    kernels: Kernels | None = None
+    findings: Sequence[Finding] = ()
+    view: str = ""
+    views: Sequence[str] = ()
+    has_keyframe: bool = False
+    kept: frozenset[int] = frozenset()
+
+
+def linked(node: NodeId, old: Shown, new: Shown) -> NodeId | None:
+    """What a node of one graph is in another: by key, or by link where they are different views of a pass."""
+    if old.view == new.view:
+        return same_node(node, old.graph, new.graph)
+    if old.view:
+        found = node_of_pass(node, old.graph)
+        return found if found is None or found < new.graph.node_count else None
+    return node_of_view(node, new.graph)
 
 
 class TraceView(Protocol):

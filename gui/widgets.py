@@ -2,10 +2,13 @@
 
 from typing import TypeVar
 
-from PySide6.QtCore import QObject, QSize
+from PySide6.QtCore import QModelIndex, QObject, QPersistentModelIndex, QSize
 from PySide6.QtWidgets import QToolButton
 
 Named = TypeVar("Named", bound=QObject)
+
+Index = QModelIndex | QPersistentModelIndex
+"""What Qt hands a model as the place of an item."""
 
 
 def named(thing: Named, name: str) -> Named:

@@ -17,6 +17,7 @@ from graphreel.gui.follow import Follower
 from graphreel.gui.icons import app_icon
 from graphreel.gui.jobs import Jobs
 from graphreel.gui.panels.find import FindBar
+from graphreel.gui.panels.findings import FindingsPanel
 from graphreel.gui.panels.inspector import InspectorPanel
 from graphreel.gui.panels.message import MessageBar
 from graphreel.gui.panels.outline_model import OutlineModel
@@ -25,6 +26,7 @@ from graphreel.gui.panels.source import SourcePanel
 from graphreel.gui.panels.strip import IterationStrip
 from graphreel.gui.panels.welcome import WelcomePage
 from graphreel.gui.presenters import (
+    FindingsPresenter,
     FindPresenter,
     InspectorPresenter,
     OutlinePresenter,
@@ -45,7 +47,7 @@ class Window(QMainWindow):
     Attributes:
         session: What is open.
         actions_: Every action, by name.
-        canvas, strip, outline, inspector, source, find_bar, palette_, message, welcome: The widgets.
+        canvas, strip, outline, inspector, source, findings, find_bar, palette_, message, welcome: The widgets.
     """
 
     def __init__(self, settings: Settings, theme: Theme) -> None:
@@ -69,6 +71,7 @@ class Window(QMainWindow):
         theme = self.theme
         self.canvas = Canvas(theme)
         self.strip, self.inspector, self.source = IterationStrip(theme), InspectorPanel(theme), SourcePanel(theme)
+        self.findings = FindingsPanel()
         self.model = OutlineModel(self)
         self.outline = QTreeView(headerHidden=True, uniformRowHeights=True, expandsOnDoubleClick=False)
         self.outline.setIndentation(14)
@@ -103,6 +106,9 @@ class Window(QMainWindow):
             frame.add_dock(self, right, "inspector", "Inspector", self.inspector),
             frame.add_dock(self, right, "source", "Source", self.source),
         ]
+        below = Qt.DockWidgetArea.BottomDockWidgetArea
+        self.findings_dock = frame.add_dock(self, below, "findings", "Findings", self.findings)
+        self.resizeDocks([self.findings_dock], [120], Qt.Orientation.Vertical)
         self.resizeDocks(self.docks[:2], [140, 600], Qt.Orientation.Vertical)
         self.resizeDocks(self.docks[2:], [460, 340], Qt.Orientation.Vertical)
         self.resizeDocks([self.docks[0], self.docks[2]], [290, 350], Qt.Orientation.Horizontal)
@@ -118,7 +124,7 @@ class Window(QMainWindow):
             self.actions_.register(owner)
         self.recent_menu = QMenu("Open recent", self)
         self.panels_menu = QMenu("Panels", self)
-        for dock in self.docks:
+        for dock in (*self.docks, self.findings_dock):
             self.panels_menu.addAction(dock.toggleViewAction())
         frame.fill_menus(self, self.actions_, {"File": [self.recent_menu], "View": [self.panels_menu]})
         self.tools = frame.fill_toolbar(self, self.actions_)
@@ -132,6 +138,7 @@ class Window(QMainWindow):
             OutlinePresenter(session, self.outline, self.model),
             InspectorPresenter(session, self.inspector),
             SourcePresenter(session, self.source),
+            FindingsPresenter(session, self.findings, self.findings_dock),
             FindPresenter(session, self.find_bar),
             CanvasPresenter(session, self.canvas),
             Follower(session, self),

@@ -66,6 +66,7 @@ class WindowPresenter(Presenter):
         window.pages.setCurrentWidget(window.canvas if opened else window.welcome)
         for dock in window.docks:
             dock.setVisible(opened)
+        window.findings_dock.hide()  # until an iteration with findings is shown
         window.tools.setVisible(opened)
         window.setWindowTitle(f"{trace.path.name} – Graphreel" if trace is not None else "Graphreel")
         recent = window.settings.recent

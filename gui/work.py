@@ -3,6 +3,7 @@
 from collections.abc import Collection
 from pathlib import Path
 
+from graphreel.analysis.linking import links_of
 from graphreel.capture.sources import open_trace
 from graphreel.graph import Graph, Progress, ScopeId, node_keys
 from graphreel.gui.views import Shown
@@ -23,19 +24,34 @@ def first_shown(trace: Trace) -> int | None:
     return next(iter([*failed, *every]), None)
 
 
-def load_iteration(trace: Trace, index: int, progress: Progress) -> Shown:
-    """One iteration with its graph and columns; raises UnknownIteration."""
+def load_iteration(trace: Trace, index: int, view: str, progress: Progress) -> Shown:
+    """One iteration with its graph and columns, in this view where it has it; raises UnknownIteration."""
     progress.step(0, 3)
     listed = {iteration.index: iteration for iteration in trace.iterations}
     if index not in listed:
         raise UnknownIteration.in_trace(index, trace.path, sorted(listed))
-    graph = trace.graph(index)
+    views = tuple(trace.views(index))
+    other = trace.view(index, view) if view in views else None
+    graph = trace.graph(index) if other is None else other
     progress.step(1, 3)
-    columns = trace.columns(index)
+    findings = tuple(trace.findings(index))
     progress.step(2, 3)
-    # Keys are kept beside the graph from here on; asked for on the GUI thread, a large graph would make it wait.
+    # Keys and links are kept beside the graph from here on; asked for on the GUI thread, they would make it wait.
     node_keys(graph)
-    return Shown(listed[index], graph, columns)
+    if other is not None:
+        links_of(other)
+        return Shown(listed[index], other, {}, findings=findings, view=view, views=views)
+    return Shown(
+        listed[index],
+        graph,
+        trace.columns(index),
+        trace.value_columns(index),
+        trace.kernels(index),
+        findings,
+        views=views,
+        has_keyframe=index in trace.keyframes,
+        kept=frozenset(trace.tensors(index)),
+    )
 
 
 def expanded_at_first(graph: Graph) -> set[str]:

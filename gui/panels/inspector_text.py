@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from graphreel.graph import NONE, Access, Graph, Node, Scope, Value, node_keys, word
+from graphreel.gui.panels.inspector_values import kernel_rows, kernels_of_scope, statistics_line
 from graphreel.gui.text import count_text, duration_text
 from graphreel.gui.views import Selection, Shown, What
 from graphreel.render import Theme
@@ -52,6 +53,7 @@ class Inspector:
             rows.append(("forward", self.node_link(node.forward)))
         rows.append(("key", self._quiet(node_keys(node.graph)[node.id])))
         parts.append(self._table(rows, above=8))
+        parts.append(self._section("Noticed", self._findings(node.id)))
         parts.append(self._section("Attributes", self._attributes(node.attributes)))
         inputs = [
             (self._input_name(name, position, access), self._value_cell(value, value.producer, "from"))
@@ -62,6 +64,7 @@ class Inspector:
         parts.append(self._section("Inputs", inputs))
         outputs = [(str(value.port), self._value_cell(value, value.consumers, "to")) for value in node.outputs]
         parts.append(self._section("Outputs", outputs))
+        parts.append(self._section("Kernels", list(kernel_rows(self.shown, node.id))))
         return "".join(parts)
 
     def scope(self, scope: Scope) -> str:
@@ -77,6 +80,8 @@ class Inspector:
         durations = self.shown.columns.get("duration_ns")
         if durations is not None and nodes:
             rows.append(("time", duration_text(int(durations[nodes].sum()))))
+        if device_work := kernels_of_scope(self.shown, nodes):
+            rows.append(("devices", device_work))
         children = [("", self._scope_link(child, child.name)) for child in scope.children]
         return "".join(
             [
@@ -102,6 +107,10 @@ class Inspector:
             rows.append(("made by", f"{self.node_link(value.producer)} · output {value.port}"))
         else:
             rows.append(("made by", self._quiet("outside the graph")))
+        if value.previous is not None:
+            rows.append(("was before", self.value_link(value.previous)))
+        if line := statistics_line(self.shown, value, self.theme.error):
+            rows.append(("statistics", line))
         return "".join(
             [
                 self._title(value.name or value.type_text, word(value.kind)),
@@ -120,12 +129,14 @@ class Inspector:
             *((escape(name), f"{number:.6g}") for name, number in iteration.scalars.items()),
         ]
         meta = [(escape(name), escape(text)) for name, text in self.shown.graph.meta.items()]
+        findings = self._findings(None)
         hint = self._quiet("Click a box or an edge to see what it is.")
         return "".join(
             [
                 self._title(f"Iteration {iteration.index}", iteration.status.value),
                 self._error(None),
                 self._table(rows, above=8),
+                self._section("Noticed", findings),
                 self._section("Graph", meta),
                 f"<p>{hint}</p>",
             ]
@@ -151,6 +162,8 @@ class Inspector:
         about += [f"version {value.version}"] if value.version else []
         if about:
             lines.append(self._quiet(" · ".join(about), escaped=True))
+        if statistics := statistics_line(self.shown, value, self.theme.error):
+            lines.append(f"<small>{statistics}</small>")
         nodes = [] if ends is None else [ends] if isinstance(ends, Node) else list(ends)
         if nodes:
             links = ", ".join(self.node_link(node) for node in nodes[:4])
@@ -182,6 +195,16 @@ class Inspector:
             f'<table width="100%" cellpadding="8" style="margin-top:8px"><tr><td bgcolor="{ground}" '
             f'style="color:{self.theme.error}">{message}</td></tr></table>'
         )
+
+    def _findings(self, node: int | None) -> list[Row]:
+        """What the recorder noticed of a node, or, for None, of the iteration as a whole."""
+        graph, rows = self.shown.graph, list[Row]()
+        for finding in self.shown.findings:
+            if node in (None, finding.node):
+                text = f"<b>{escape(finding.kind)}</b> {escape(_cut(finding.message)).replace(chr(10), '<br>')}"
+                its = None if self.shown.view or node is not None else finding.node
+                rows.append(("", text if its is None else f"{text}<br>{self.node_link(graph.node(its))}"))
+        return rows
 
     def _attributes(self, attributes: dict[str, Any]) -> list[Row]:
         return [

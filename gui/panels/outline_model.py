@@ -2,14 +2,14 @@
 
 from typing import Any
 
-from PySide6.QtCore import QAbstractItemModel, QModelIndex, QObject, QPersistentModelIndex, Qt
+from PySide6.QtCore import QAbstractItemModel, QModelIndex, QObject, Qt
 from PySide6.QtGui import QGuiApplication
 
 from graphreel.graph import ROOT
 from graphreel.gui.panels.outline_tree import OutlineTree
 from graphreel.gui.views import Selection, What
+from graphreel.gui.widgets import Index
 
-Index = QModelIndex | QPersistentModelIndex
 _NOWHERE = QModelIndex()
 
 
