@@ -1,7 +1,7 @@
 """Turns what was noted down of a pass into an iteration of the graph model, on the writer's thread."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -61,7 +61,7 @@ class Converter:
         starts, ends = (np.fromiter(column, np.int64, len(column))[kept] for column in (log.starts, log.ends))
         begin = int(starts[0]) if log.first and len(kept) else log.begin_ns
         columns = {}
-        if self._level is Level.TIMING:
+        if self._level.has_timing:
             columns = {"start_ns": starts - begin, "duration_ns": ends - starts}
         record = IterationRecord(
             graph=made.graph,
@@ -72,8 +72,9 @@ class Converter:
             scalars=self._scalars(log),
             error=_recorded_error(log, kept),
         )
+        numbering = replace(made.numbering, begin_ns=begin)
         for watch in watches:
-            record = watch.add_to(record, made.numbering)
+            record = watch.add_to(record, numbering)
         if autograd is not None:
             record = with_autograd(record, autograd, log, made.numbering)
         return record

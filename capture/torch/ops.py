@@ -5,6 +5,8 @@ from typing import Any
 
 import torch
 
+from graphreel.capture.torch.profiler import begin_range
+
 UNSAFE_VIEWS = frozenset({"aten::_unsafe_view", "aten::lift_fresh", "aten::lift"})
 """Give a view of their first argument, though the schema does not say so."""
 
@@ -67,8 +69,7 @@ def op_info(func: Any, index: int) -> OpInfo:
         index=index,
         func=func,
         name=str(func),
-        # A TorchBind operator decides in its __call__ how it is to run.
-        call=func._op if type(func) is torch._ops.OpOverload else func,
+        call=_call_of(func, name),
         arguments=tuple(a.name for a in schema.arguments),
         written=written,
         hidden_writes=HIDDEN_WRITES.get(name, frozenset()),
@@ -78,6 +79,12 @@ def op_info(func: Any, index: int) -> OpInfo:
         reads_host=name == "aten::_local_scalar_dense",
         skipped=name.startswith(BOOKKEEPING),
     )
+
+
+def _call_of(func: Any, name: str) -> Any:
+    # A TorchBind operator decides in its __call__ how it is to run.
+    call = func._op if type(func) is torch._ops.OpOverload else func
+    return begin_range(call) if name.startswith(BOOKKEEPING[0]) else call
 
 
 def _viewed(schema: Any, result: Any) -> str | None:

@@ -15,13 +15,15 @@ from torch._C import _get_dispatch_stack_at, _len_torch_dispatch_stack
 from torch._C._autograd import _get_sequence_nr
 from torch.optim import Optimizer
 
-from graphreel.capture.options import RecordOptions
+from graphreel.capture.options import Level, RecordOptions
 from graphreel.capture.torch.autograd import BackwardWatch
 from graphreel.capture.torch.convert import Converter
 from graphreel.capture.torch.dispatch import RecordMode
 from graphreel.capture.torch.failures import failure_of
+from graphreel.capture.torch.kernels import KernelsWatch
 from graphreel.capture.torch.log import PassLog, ScopeNote
 from graphreel.capture.torch.modules import ModuleNames, any_optimizer_of
+from graphreel.capture.torch.profiler import Profiler
 from graphreel.capture.torch.stacks import source_text
 from graphreel.capture.torch.watching import Watches, watches_of
 from graphreel.tracefile.model import IterationRecord, Status
@@ -51,6 +53,7 @@ class Passes:
         names: What the parts of the outermost module that runs are called.
         roots: The outermost modules that were called in the pass under way, by `id`.
         by_hand: Whether an iteration that was marked by hand is under way.
+        profiler: PyTorch's profiler, for the iterations that ask for kernels.
         backward: Looks at the backward of those passes that ask for it.
     """
 
@@ -59,6 +62,7 @@ class Passes:
         self.names = ModuleNames()
         self.roots: set[int] = set()
         self.by_hand = False
+        self.profiler = Profiler()
         self.backward = BackwardWatch(mode.table)
         self._writer, self._options, self._mode = writer, options, mode
         self._table, self._stacks = mode.table, mode.stacks
@@ -92,6 +96,7 @@ class Passes:
             else:
                 # Several optimizers that step one right after the other are one iteration.
                 self._epilogue, self._mode.before = False, None
+                self.profiler.resume()
         self._steppers.append(id(optimizer))
 
     def step_ends(self) -> None:
@@ -100,6 +105,8 @@ class Passes:
             return
         if self._mode.log is not None:
             self._epilogue, self._mode.before = True, self._before_operation
+            # The pass's end is noticed within an operation, where no profile may end and another begin.
+            self.profiler.pause()
             return
         self._finish()
         if self._index in self._options.iterations:
@@ -160,6 +167,9 @@ class Passes:
             self._mode.watch = Watches(watches)
             self._table.entered = self._mode.watch.entered
             log.watches = (self._mode.watch,)
+        if self._options.level_at(self._index) is Level.KERNELS:
+            # Not told of each operation: it needs none of them, and telling costs.
+            log.watches = (*log.watches, Watches((KernelsWatch(self.profiler),)))
         if self._options.has_autograd(self._index):
             log.autograd = self.backward.begin(log, self._mode.base)
 

@@ -74,6 +74,7 @@ class TorchRecorder:
             EngineHook(self._passes.backward.backward_begins),
             FunctionHook(self._function_begins),
             HookNotice(),
+            self._passes.profiler,
         ]
         self._passes.begin(time.perf_counter_ns())
 
@@ -98,6 +99,7 @@ class TorchRecorder:
     def interrupt(self) -> None:
         """Hand over what was recorded so far, from any thread, when the program is about to be ended by a signal."""
         if self.alive:
+            self._passes.profiler.remove()
             self._passes.finish_last(SystemExit("signal"))
             self.alive, self._mode.log = False, None
 
@@ -121,6 +123,7 @@ class TorchRecorder:
         """In a forked child: record nothing more and leave the file to the parent."""
         self.alive, self._mode.log = False, None
         self._writer.abandon()
+        self._passes.profiler.abandon()
         self._passes.pop()
 
     def _guarded(self, hook: Callable[..., None]) -> Callable[..., None]:
@@ -219,6 +222,7 @@ class TorchRecorder:
         if not self.alive:
             return
         self.alive, self._mode.log, self._mode.before = False, None, None
+        self._passes.profiler.end()
         if isinstance(fault, TraceError):
             self._warn(f"recording ended: {fault}")
             return

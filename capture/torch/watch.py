@@ -22,11 +22,13 @@ class Numbering:
         nodes: The node of each event; events that were dropped as preparation are missing.
         entered: The value that each tensor from outside was when it was first taken.
         given: The value that an event made or wrote, by event and tensor.
+        begin_ns: What the monotonic clock stood at when the iteration began.
     """
 
     nodes: Mapping[int, int] = field(default_factory=dict)
     entered: Mapping[int, int] = field(default_factory=dict)
     given: Mapping[tuple[int, int], int] = field(default_factory=dict)
+    begin_ns: int = 0
 
 
 class Watch(Protocol):

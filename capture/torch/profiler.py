@@ -1,0 +1,202 @@
+"""Runs PyTorch's profiler (Kineto) over parts of a recording, and stands aside for one of the program's own.
+
+A function that begins under one profile and ends under another writes into memory that was freed: PyTorch 2.13 crashes
+then. So a profile must end before the pass does where that is only noticed inside an operation (`pause`), and ranges
+of `record_function` that are still open are closed with it; the program closes them again later, which does nothing.
+"""
+
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch.autograd import profiler as autograd_profiler
+
+_LOG_LEVEL = "KINETO_LOG_LEVEL"
+_ENTRIES = ("_prepare_profiler", "_enable_profiler")
+
+_open_ranges: list[Any] = []
+"""Ranges that began while our profile ran. Those that ended already may stand here too."""
+
+
+def begin_range(operator: Callable[..., Any]) -> Callable[..., Any]:
+    """The operator that begins a range of `record_function`, noted where it must be closed with our profile."""
+
+    def begin(*args: Any, **kwargs: Any) -> Any:
+        opened = operator(*args, **kwargs)
+        if Profiler.running is not None:
+            _open_ranges.append(opened)
+        return opened
+
+    return begin
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A profile of a part of a pass.
+
+    Attributes:
+        results: What the profiler found.
+        clock_ns: What the profiler's clock, which is the time of day, is ahead of the monotonic clock: at begin and end.
+    """
+
+    results: Any
+    clock_ns: tuple[int, int]
+
+
+class Profiler:
+    """PyTorch's profiler as one recording uses it, on the recording thread only.
+
+    Attributes:
+        running: The one whose profile runs now, in the whole process.
+        refused: Why there are no profiles any more; empty while there may be.
+    """
+
+    running: "Profiler | None" = None
+
+    def __init__(self) -> None:
+        self.refused = ""
+        self._profile: Any = None
+        self._clock_ns = 0
+        self._listener: Callable[[Piece], None] | None = None
+        self._guarded: dict[str, tuple[Any, Any]] = {}
+        self._removed = False
+
+    def begin(self, listener: Callable[[Piece], None]) -> None:
+        """Begin to profile for a pass; `listener` gets each piece when it ends."""
+        self._listener = listener
+        self.resume()
+
+    def resume(self) -> None:
+        """Go on after a pause, if a pass is under way and nothing speaks against it."""
+        if self._listener is None or self.refused or self._removed or self._profile is not None:
+            return
+        if torch.autograd._profiler_enabled():
+            self._stand_aside()
+            return
+        self._guard()
+        try:
+            self._profile = _quiet_profile()
+        except RuntimeError as error:
+            self.refused = f"PyTorch's profiler did not start ({error})"
+            return
+        Profiler.running = self
+        self._clock_ns = time.time_ns() - time.perf_counter_ns()
+
+    def pause(self) -> None:
+        """End the profile that runs, if one does, and hand over what it found."""
+        profile, self._profile = self._profile, None
+        if profile is None:
+            return
+        Profiler.running = None
+        ranges = _open_ranges[:]
+        _open_ranges.clear()
+        for opened in reversed(ranges):
+            _close(opened)
+        clock_ns = time.time_ns() - time.perf_counter_ns()
+        try:
+            profile.__exit__(None, None, None)
+        except RuntimeError as error:
+            self.refused = f"PyTorch's profiler did not end as it should ({error})"
+            return
+        if self._listener is not None:
+            self._listener(Piece(profile.kineto_results, (self._clock_ns, clock_ns)))
+
+    def end(self) -> None:
+        """The pass ended."""
+        self.pause()
+        self._listener = None
+
+    def remove(self) -> None:
+        """End for good, and put PyTorch's own functions back, unless somebody has replaced ours meanwhile.
+
+        A process that ends while a profile runs crashes, in PyTorch 2.13.
+        """
+        self.end()
+        self._removed = True
+        for name, (theirs, ours) in self._guarded.items():
+            if getattr(autograd_profiler, name) is ours:
+                setattr(autograd_profiler, name, theirs)
+        self._guarded.clear()
+
+    def abandon(self) -> None:
+        """In a forked child: profile nothing there, and let the child profile for itself."""
+        profile, self._profile, self._listener = self._profile, None, None
+        Profiler.running = None
+        _open_ranges.clear()
+        if profile is None:
+            return
+        if profile.use_device is None:
+            torch.autograd._disable_profiler()
+        else:
+            # The tools of a device do not live on in a forked child, so they must not be asked to stop.
+            torch._C._autograd._enable_record_function(False)
+
+    def _stand_aside(self) -> None:
+        self.pause()
+        self.refused = "the program runs a profiler of its own, and PyTorch has room for one"
+
+    def _guard(self) -> None:
+        """See to it that ours ends when the program starts a profiler of its own.
+
+        WORKAROUND: torch/autograd/profiler.py calls these two by their module's names; a second profiler raises.
+        """
+        for name in _ENTRIES:
+            theirs = getattr(autograd_profiler, name, None)
+            if theirs is not None and name not in self._guarded:
+                ours = self._standing_aside(theirs)
+                setattr(autograd_profiler, name, ours)
+                self._guarded[name] = theirs, ours
+
+    def _standing_aside(self, entry: Callable[..., Any]) -> Callable[..., Any]:
+        def guarded(*args: Any, **kwargs: Any) -> Any:
+            if not _starting[0]:
+                self._stand_aside()
+            return entry(*args, **kwargs)
+
+        return guarded
+
+
+_starting = [False]
+"""Whether it is our own profile that starts."""
+
+
+def _quiet_profile() -> Any:
+    """Start a profile. Kineto's own messages are kept off the program's output, unless their level was chosen."""
+    chosen = _LOG_LEVEL in os.environ
+    os.environ.setdefault(_LOG_LEVEL, "99")
+    _starting[0] = True
+    try:
+        profile = autograd_profiler.profile(
+            use_kineto=True, use_device=_device(), experimental_config=_experimental_config()
+        )
+        return profile.__enter__()
+    finally:
+        _starting[0] = False
+        if not chosen:
+            os.environ.pop(_LOG_LEVEL, None)
+
+
+def _device() -> str | None:
+    """The kind of accelerator to profile, if there is one."""
+    if hasattr(torch, "accelerator"):
+        found = torch.accelerator.current_accelerator()
+        return found.type if found is not None and torch.accelerator.is_available() else None
+    return "cuda" if torch.cuda.is_available() else None  # before PyTorch 2.6
+
+
+def _experimental_config() -> Any:
+    """Ask for the bytes of copies, where this PyTorch can be asked."""
+    config = torch._C._profiler._ExperimentalConfig
+    try:
+        return config(expose_kineto_event_metadata=True)
+    except TypeError:
+        return config()
+
+
+def _close(opened: Any) -> None:
+    end = torch.ops.profiler._record_function_exit
+    with torch._C.DisableTorchFunctionSubclass():
+        (end._RecordFunction if isinstance(opened, torch.ScriptObject) else end)(opened)
