@@ -26,3 +26,17 @@ class RecorderState(CaptureError):
     def nested_iteration(cls) -> Self:
         """Iterations do not nest."""
         return cls("this iteration is marked already; recorder.iteration() cannot stand inside itself")
+
+
+class CannotKeep(CaptureError):
+    """A tensor that a keyframe cannot hold; the message becomes one of the keyframe's problems."""
+
+    @classmethod
+    def own_class(cls, kind: type) -> Self:
+        """A class with operations of its own would have to be imported to be made again."""
+        return cls(f"it is a {kind.__module__}.{kind.__qualname__}, which computes by rules of its own")
+
+    @classmethod
+    def memory(cls, layout: str, device: str) -> Self:
+        """There is nothing to copy bytes from."""
+        return cls(f"the memory of a tensor of layout {layout} on {device} cannot be read")

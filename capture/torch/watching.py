@@ -1,6 +1,6 @@
 """Which watches a pass gets, and several of them as one."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -8,15 +8,13 @@ import torch
 from torch import Tensor
 
 from graphreel.capture.options import RecordOptions
+from graphreel.capture.torch.keyframes import KeyframeWatch
 from graphreel.capture.torch.log import PassLog
 from graphreel.capture.torch.ops import OpInfo
 from graphreel.capture.torch.tensors import TensorTable
 from graphreel.capture.torch.watch import Numbering, Watch
 from graphreel.tracefile.extras import Finding
 from graphreel.tracefile.model import IterationRecord
-
-_Unseen = torch._C.DisableTorchFunction
-"""Around our own calls: the program may have a default device, which is a mode over every function."""
 
 
 class Watches:
@@ -32,23 +30,13 @@ class Watches:
 
     def entered(self, number: int, tensor: Tensor) -> None:
         """As `Watch.entered`."""
-        with _Unseen(), torch._C._AutoDispatchBelowAutograd():
-            for watch in self._all[:]:
-                try:
-                    watch.entered(number, tensor)
-                except Exception as fault:  # noqa: BLE001 - a fault of ours must cost no more than what it concerns
-                    self._drop(watch, fault)
+        self._tell(lambda watch: watch.entered(number, tensor))
 
     def before(
         self, event: int, info: OpInfo, args: Sequence[Any], kwargs: Mapping[str, Any] | None, inputs: tuple[int, ...]
     ) -> None:
         """As `Watch.before`."""
-        with _Unseen(), torch._C._AutoDispatchBelowAutograd():
-            for watch in self._all[:]:
-                try:
-                    watch.before(event, info, args, kwargs, inputs)
-                except Exception as fault:  # noqa: BLE001 - the same
-                    self._drop(watch, fault)
+        self._tell(lambda watch: watch.before(event, info, args, kwargs, inputs))
 
     def after(
         self,
@@ -61,38 +49,40 @@ class Watches:
         outputs: tuple[int, ...],
     ) -> None:
         """As `Watch.after`."""
-        with _Unseen(), torch._C._AutoDispatchBelowAutograd():
-            for watch in self._all[:]:
-                try:
-                    watch.after(event, info, args, kwargs, out, inputs, outputs)
-                except Exception as fault:  # noqa: BLE001 - the same
-                    self._drop(watch, fault)
+        self._tell(lambda watch: watch.after(event, info, args, kwargs, out, inputs, outputs))
 
     def ended(self) -> None:
         """As `Watch.ended`."""
-        with _Unseen(), torch._C._AutoDispatchBelowAutograd():
-            for watch in self._all[:]:
-                try:
-                    watch.ended()
-                except Exception as fault:  # noqa: BLE001 - the same
-                    self._drop(watch, fault)
+        self._tell(lambda watch: watch.ended())
 
     def add_to(self, record: IterationRecord, numbering: Numbering) -> IterationRecord:
         """As `Watch.add_to`."""
         for watch in self._all[:]:
             try:
                 record = watch.add_to(record, numbering)
-            except Exception as fault:  # noqa: BLE001 - the same
+            except Exception as fault:  # noqa: BLE001 - a fault of ours must cost no more than what it concerns
                 self._drop(watch, fault)
         return replace(record, findings=(*record.findings, *self._faults)) if self._faults else record
+
+    def _tell(self, what: Callable[[Watch], None]) -> None:
+        # The program may have a default device, which is a mode over every function.
+        with torch._C.DisableTorchFunction(), torch._C._AutoDispatchBelowAutograd():
+            for watch in tuple(self._all):
+                try:
+                    what(watch)
+                except Exception as fault:  # noqa: BLE001 - the same
+                    self._drop(watch, fault)
 
     def _drop(self, watch: Watch, fault: Exception) -> None:
         self._all.remove(watch)
         what = type(watch).__name__.removesuffix("Watch").lower()
-        message = f"{what} of this iteration are missing by a bug, please report: {type(fault).__name__}: {fault}"
+        message = f"{what}: not recorded in this iteration, by a bug, please report: {type(fault).__name__}: {fault}"
         self._faults.append(Finding("recorder-fault", message))
 
 
 def watches_of(options: RecordOptions, index: int, log: PassLog, table: TensorTable) -> tuple[Watch, ...]:
     """The watches of the iteration with this number, whose pass is noted down here."""
-    return ()
+    watches: list[Watch] = []
+    if options.has_keyframe(index):
+        watches.append(KeyframeWatch(options.keyframe_limit, log, table))
+    return tuple(watches)

@@ -1,0 +1,202 @@
+"""Keeps what a pass can be executed again from: what enters it, as it is at that moment, and random generators.
+
+A tensor that changes where no operation shows it (`.data =`, another thread, C++ code) is noticed by the memory it
+looks at and by PyTorch's own count of writes, and kept once more. What does not even count is out of reach: NumPy that
+writes an array which shares a tensor's memory, C++ code that writes by a bare pointer, any write within inference mode
+beside an operation.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import Parameter
+
+from graphreel.capture.torch.errors import CannotKeep
+from graphreel.capture.torch.keyframes_collect import Collected, Kept
+from graphreel.capture.torch.keyframes_environment import environment
+from graphreel.capture.torch.keyframes_layouts import RowOf, view_of
+from graphreel.capture.torch.keyframes_memory import Memory
+from graphreel.capture.torch.keyframes_random import RandomStates
+from graphreel.capture.torch.keyframes_writes import State, States, Written, memory_of, tensors_given, tensors_in
+from graphreel.capture.torch.log import PassLog
+from graphreel.capture.torch.ops import OpInfo
+from graphreel.capture.torch.tensors import TensorTable
+from graphreel.capture.torch.watch import Numbering
+from graphreel.tracefile.extras import Finding
+from graphreel.tracefile.model import IterationRecord
+
+Taken = tuple[int, int]
+"""An event, and the place of a tensor among those that it takes."""
+
+
+class KeyframeWatch:
+    """Keeps the keyframe of one pass, up to so many bytes.
+
+    The first pass of a program may begin with its preparations, of which most fall away in the end (see
+    `kept_events`). Until it is clear that the pass has begun, parameters are not kept, since they are still being
+    filled; whenever a model is made, all that was kept so far is let go; and when the pass begins, a member of a module
+    is kept when it is next taken, however it came to be what it is.
+    """
+
+    def __init__(self, limit: int, log: PassLog, table: TensorTable) -> None:
+        self._limit, self._log, self._table = limit, log, table
+        self._memory = Memory()
+        self._states = States(table)
+        self._random = RandomStates(table.generators)
+        self._written = Written()
+        self._entries: dict[int, list[tuple[int, Kept]]] = {}
+        self._changes: list[tuple[Taken, Kept, bool]] = []
+        self._environment: dict[str, Any] = {}
+        self._early, self._preparation, self._lost_early = log.first, log.preparation, False
+
+    def entered(self, number: int, tensor: Tensor) -> None:
+        """Nothing: `before` sees it next."""
+
+    def before(
+        self, event: int, info: OpInfo, args: Sequence[Any], kwargs: Mapping[str, Any] | None, inputs: tuple[int, ...]
+    ) -> None:
+        """Keep what is new among the tensors that an operation takes, and what changed unseen."""
+        if self._early:
+            self._look_whether_it_began()
+        self._environment = self._environment or environment()
+        self._states.settle()
+        writes = bool(info.written or info.hidden_writes)
+        position = 0
+        for number, tensor in zip(inputs, tensors_in([*args, *kwargs.values()] if kwargs else args), strict=True):
+            if tensor is not None:
+                self._look((event, position), number, tensor, writes=writes)
+                position += 1
+        self._random.before(event, info, args, kwargs)
+        if self._memory.keeps and self._memory.nbytes + self._random.nbytes > self._limit:
+            self._let_go()
+
+    def after(
+        self,
+        event: int,
+        info: OpInfo,
+        args: Sequence[Any],
+        kwargs: Mapping[str, Any] | None,
+        out: Any,
+        inputs: tuple[int, ...],
+        outputs: tuple[int, ...],
+    ) -> None:
+        """Know what an operation made and wrote."""
+        for number, tensor in zip(outputs, tensors_given(out), strict=True):
+            if number not in self._states.all:
+                self._states.add(number, tensor, made=True).early = self._early
+        if not any(isinstance(given, torch.UntypedStorage) for given in args):
+            for tensor in self._written.tensors(info, args, kwargs):
+                self._states.wrote(self._table.numbers.get(id(tensor), -1))
+        self._random.after(event, info)
+
+    def ended(self) -> None:
+        """Bring what lies on devices into plain memory."""
+        self._memory.read()
+        self._states.forget()
+
+    def add_to(self, record: IterationRecord, numbering: Numbering) -> IterationRecord:
+        """The iteration with its keyframe; with a finding instead where it was too large."""
+        if not self._memory.keeps:
+            return replace(record, findings=(*record.findings, self._too_large()))
+        collected = Collected(record.graph, self._memory, numbering)
+        for number, value in numbering.entered.items():
+            collected.add(value, self._chosen(number, collected))
+        for (event, position), view, in_place in self._changes:
+            collected.change(event, position, view, in_place=in_place)
+        keyframe = collected.keyframe(self._random.found, self._environment)
+        return replace(record, keyframe=keyframe)
+
+    def _look_whether_it_began(self) -> None:
+        log = self._log
+        if log.preparation != self._preparation:
+            self._preparation = log.preparation
+            self._forget_early()
+            self._states.forget()
+        if len(log.scopes) > 1 or len(log.steps) > 1 or torch._C._current_autograd_node() is not None:
+            self._early = False
+        # Whichever of the preparations are kept in the end, the first to draw needs its state.
+        self._random.forget(let_go=False)
+
+    def _forget_early(self) -> None:
+        self._memory.forget(let_go=True)
+        self._random.forget(let_go=True)
+        self._entries.clear()
+        self._changes.clear()
+
+    def _look(self, taken: Taken, number: int, tensor: Tensor, *, writes: bool) -> None:
+        """Compare a tensor with what is known of it. Before it is written, also whatever shares its memory."""
+        state = self._states.all.get(number)
+        if state is None or (state.early and not self._early and self._is_member(tensor)):
+            self._enter(taken[0], number, tensor)
+        elif self._states.moved(state, tensor):
+            self._states.move(number, tensor)
+            self._changes.append((taken, self._view(number, tensor), False))
+        elif self._is_changed(state, tensor, writes=writes):
+            self._states.accept(state)
+            if state.memory:
+                self._changes.append((taken, self._kept(tensor, self._memory.again), True))
+            else:
+                self._changes.append((taken, self._view(number, tensor), False))
+
+    def _is_changed(self, state: State, tensor: Tensor, *, writes: bool) -> bool:
+        sharing = self._states.sharing(state) if writes else ((state, tensor),)
+        return any(each.version != other._version for each, other in sharing if not other.is_inference())
+
+    def _is_member(self, tensor: Tensor) -> bool:
+        return isinstance(tensor, Parameter) or id(tensor) in self._table.members
+
+    def _enter(self, event: int, number: int, tensor: Tensor) -> None:
+        state = self._states.add(number, tensor, made=False)
+        state.early = self._early
+        if not (self._early and isinstance(tensor, Parameter)):
+            self._entries.setdefault(number, []).append((event, self._view(number, tensor)))
+
+    def _view(self, number: int, tensor: Tensor) -> Kept:
+        """A tensor with its memory, unless that is known to be the memory of a tensor that an operation made."""
+        return self._kept(tensor, lambda part: -1 if self._is_made(number, part) else self._memory.row_of(part))
+
+    def _is_made(self, number: int, tensor: Tensor) -> bool:
+        base = self._states.all.get(self._log.tensors[number][3])
+        if base is None or not base.made or base.memory != memory_of(tensor):
+            return False
+        return self._memory.find(tensor.untyped_storage()) is None
+
+    def _kept(self, tensor: Tensor, row_of: RowOf) -> Kept:
+        try:
+            return view_of(tensor, row_of)
+        except CannotKeep as error:
+            return str(error)
+
+    def _chosen(self, number: int, collected: Collected) -> Kept:
+        """Of what a tensor was each time it was kept: what it was for the first event that became a node."""
+        entries = self._entries.get(number, [])
+        if self._lost_early or len(entries) > 1:
+            first = collected.first_event(number, self._log)
+            if entries and self._lost_early and first < entries[0][0]:
+                return "what the program did before the pass began is larger than --keyframe-limit"
+            entries = [entry for entry in entries if entry[0] <= first] or entries
+        return entries[-1][1] if entries else "it was made while the program prepared its run"
+
+    def _let_go(self) -> None:
+        """Too large: of the preparations alone, begin anew without them; else keep nothing."""
+        if self._early:
+            self._lost_early = True
+            self._forget_early()
+            self._states.forget()
+            return
+        self._memory.stop()
+        self._random.forget(let_go=True)
+        self._entries.clear()
+        self._changes.clear()
+
+    def _too_large(self) -> Finding:
+        nbytes = self._memory.nbytes
+        mega = -(-nbytes // (1 << 20))
+        message = (
+            f"no keyframe: what enters this iteration takes {nbytes:,} bytes, and the limit is {self._limit:,}; "
+            f"record with --keyframe-limit {mega}M or more"
+        )
+        return Finding("keyframe-too-large", message)
