@@ -1,12 +1,17 @@
 """Small traces that the tests of the trace file write and check."""
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from graphreel.graph import Graph, GraphBuilder, Phase, ScopeKind, ValueKind
+from graphreel.graph import Graph, GraphBuilder, NodeId, Phase, ScopeKind, ValueId, ValueKind
 from graphreel.tracefile import IterationRecord, Status, TraceInfo, TraceWriter
+from graphreel.tracefile.tensors import Bytes, Change, GeneratorState, Keyframe, Storage, TensorView
+
+NO_BYTES = np.zeros(0, np.uint8)
 
 INFO = TraceInfo(
     source="torch",
@@ -53,6 +58,34 @@ def record(graph: Graph, index: int, status: Status = Status.COMPLETE, **more: o
     columns = {"start_ns": np.cumsum(duration) - duration, "duration_ns": duration}
     fields: dict[str, object] = {"columns": columns, "scalars": {"loss": 1 / (index + 1)}, **more}
     return IterationRecord(graph, status, 1_000 + index, int(duration.sum()), **fields)  # type: ignore[arg-type]
+
+
+def bytes_of(array: np.ndarray[Any, np.dtype[Any]]) -> Bytes:
+    """The array's elements as a storage holds them."""
+    return np.frombuffer(array.tobytes(), np.uint8)
+
+
+def keyframe(seed: int = 0, size: int = 64) -> Keyframe:
+    """One for `model`: two tensors that share a storage, one sparse, one changed by nobody; generators; a problem."""
+    noise = np.random.default_rng(seed)
+    weights = noise.standard_normal(size, np.float32)
+    shape = (size // 4, 2)
+    parts = {
+        "indices": TensorView("int64", (1, 2), (2, 1), storage=1),
+        "values": TensorView("float32", (2,), (1,), storage=0, offset=2),
+    }
+    return Keyframe(
+        tensors=(
+            TensorView("float32", shape, (4, 2), 1, 0, ValueId(0)),
+            TensorView("float32", shape, (0, 1), 3, 0, ValueId(1), about={"neg": True}),
+            TensorView("float32", (9,), (), value=ValueId(2), layout="sparse_coo", parts=parts),
+        ),
+        storages=(Storage(bytes_of(weights), "cuda:0"), Storage(bytes_of(np.array([4, 7]))), Storage(NO_BYTES)),
+        generators=(GeneratorState(NodeId(1), "cpu", noise.integers(0, 256, 5056).astype(np.uint8)),),
+        environment={"num_threads": 2, "matmul": {"precision": "highest"}, "scale": math.inf},
+        problems=("value 3 (batch): its layout mkldnn cannot be kept",),
+        changes=(Change(NodeId(2), TensorView("float32", (2,), (1,), storage=0, value=ValueId(0)), in_place=True),),
+    )
 
 
 def write(path: Path, graphs: Sequence[Graph], *, finished: bool = True) -> Path:

@@ -15,7 +15,8 @@ def _plain(type: str) -> Callable[[npt.NDArray[np.uint8]], Numbers]:
 
     def numbers(data: npt.NDArray[np.uint8]) -> Numbers:
         found: Numbers = data.view(dtype)
-        return found.astype(dtype.newbyteorder("="), copy=False)
+        ours: Numbers = found.astype(dtype.newbyteorder("="), copy=False)
+        return ours
 
     return numbers
 
@@ -55,9 +56,9 @@ def _float8_e5m2(data: npt.NDArray[np.uint8]) -> Numbers:
 
 
 def _float8_e8m0fnu(data: npt.NDArray[np.uint8]) -> Numbers:
-    found = np.ldexp(np.float32(1), data.astype(np.int32) - 127)
-    found[data == 255] = np.nan
-    return found
+    """An exponent alone."""
+    nan = data == 255
+    return np.where(nan, np.float32(np.nan), np.ldexp(np.float32(1), np.where(nan, 0, data.astype(np.int32) - 127)))
 
 
 _SHOWN: dict[str, tuple[int, Callable[[npt.NDArray[np.uint8]], Numbers]]] = {
