@@ -10,7 +10,9 @@ import numpy.typing as npt
 
 from graphreel.capture.torch.autograd_notes import AutogradNotes, NodeNote
 from graphreel.capture.torch.log import NO_NODE, NO_TENSOR, PassLog
+from graphreel.capture.torch.places import maker_of
 from graphreel.capture.torch.watch import Numbering
+from graphreel.graph import Graph
 
 IntArray: TypeAlias = npt.NDArray[np.int64]
 
@@ -66,13 +68,14 @@ class Links:
         operations: The nodes of the main graph that each ran in backward.
     """
 
-    def __init__(self, notes: AutogradNotes, log: PassLog, numbering: Numbering) -> None:
-        self._notes, self._log, self._numbering = notes, log, numbering
+    def __init__(self, notes: AutogradNotes, log: PassLog, numbering: Numbering, main: Graph) -> None:
+        self._notes, self._log, self._numbering, self._main = notes, log, numbering, main
         self._values: dict[int, list[tuple[int, int]]] = {}
         for (event, tensor), value in numbering.given.items():
             self._values.setdefault(tensor, []).append((event, value))
         made_by = _made_by(log)
-        self.forward = [self._forward(note, made_by) for note in notes.nodes]
+        self._made = [self._events(note, made_by) for note in notes.nodes]
+        self.forward = [[numbering.nodes[event] for event in events] for events in self._made]
         self.operations: list[list[int]] = [[] for _ in notes.nodes]
         for event, place in enumerate(self._owners()):
             if place >= 0 and event in numbering.nodes:
@@ -89,8 +92,27 @@ class Links:
                 found = value
         return found
 
-    def _forward(self, note: NodeNote, made_by: dict[int, int]) -> list[int]:
+    def saved_value(self, place: int, tensor: int) -> int | None:
+        """The value of the main graph that a node saved: what its operation gave or took, before any other."""
+        found = self.value_at(tensor, self._notes.nodes[place].call)
+        if found is None:
+            return None
+        main = self._main.values
+        for event in self._made[place]:
+            row = self._log.events[event]
+            taken = [number for number in row[1] if number != NO_TENSOR]
+            for given in (self._numbering.given.get((event, number)) for number in row[10]):
+                # It saves its own result by another tensor in the same memory.
+                if given is not None and main.storage[given] == main.storage[found] and tensor not in taken:
+                    return given
+            if tensor in taken:
+                return int(self._main.inputs_of(self._numbering.nodes[event])[taken.index(tensor)])
+        return found
+
+    def _events(self, note: NodeNote, made_by: dict[int, int]) -> list[int]:
+        """The events that made a node, as far as they became nodes of the main graph."""
         event = NO_NODE if note.number is None else made_by.get(note.number, NO_NODE)
+        event = maker_of(self._log, note.op, event)
         if event == NO_NODE:
             return []
         events: Sequence[int] = (event,)
@@ -99,7 +121,7 @@ class Links:
             events = [
                 at for at in range(event, len(self._log.events)) if self._is_within(self._log.events[at][5], scope)
             ]
-        return [self._numbering.nodes[at] for at in events if at in self._numbering.nodes]
+        return [at for at in events if at in self._numbering.nodes]
 
     def _function_scope(self, event: int, name: str) -> int:
         """The call of a custom function that an event ran in, or 0."""

@@ -34,7 +34,7 @@ def with_autograd(record: IterationRecord, notes: AutogradNotes, log: PassLog, n
 def _with_view(record: IterationRecord, notes: AutogradNotes, log: PassLog, numbering: Numbering) -> IterationRecord:
     if not notes.nodes:
         return record
-    links = Links(notes, log, numbering)
+    links = Links(notes, log, numbering, record.graph)
     view = ViewOfPass(notes, record.graph, links)
     record = replace(record, views={**record.views, VIEW: view.build()})
     if "duration_ns" not in record.columns:
@@ -153,7 +153,7 @@ class ViewOfPass:
             "operations": links.operations[place],
             "function": note.function,
             "stopped": [at for at, edge in enumerate(note.edges) if edge == STOPPED],
-            "saved": [self._saved(saved, note.call) for saved in note.saved],
+            "saved": [self._saved(place, saved) for saved in note.saved],
             "saved_bytes": sum(max(saved.nbytes, 0) for saved in note.saved),
             "prehooks": note.hooks.before,
             "hooks": note.hooks.after,
@@ -166,7 +166,7 @@ class ViewOfPass:
             found["variable"] = value
         return found
 
-    def _saved(self, saved: SavedNote, call: int) -> dict[str, Any]:
+    def _saved(self, place: int, saved: SavedNote) -> dict[str, Any]:
         found: dict[str, Any] = {"name": saved.name}
         if saved.type is not None:
             typed = _typed(saved.type)
@@ -175,7 +175,7 @@ class ViewOfPass:
             found["bytes"] = saved.nbytes
         if saved.packed:
             found["packed"] = True
-        if (value := self._links.value_at(saved.tensor, call)) is not None:
+        if (value := self._links.saved_value(place, saved.tensor)) is not None:
             found |= {"value": value, "version": int(self._main.values.version[value])}
         return found
 

@@ -21,6 +21,16 @@ class _Opened:
 _PHASE_NAMES = {Phase.FORWARD: "forward", Phase.BACKWARD: "backward", Phase.OPTIMIZER: "optimizer"}
 
 
+def maker_of(log: PassLog, autograd: str | None, event: int) -> int:
+    """The event that made an autograd node with this name, where `event` is the first at which its number was given.
+
+    `CopySlices` is made after its operation, a write through a view, has run; all others are made before.
+    """
+    if event > 0 and autograd is not None and autograd.endswith("CopySlices"):
+        return event - 1 if log.ops[log.events[event - 1][0]].written else event
+    return event
+
+
 @dataclass(slots=True)
 class Places:
     """Finds a place for one operation after the other, in execution order.
@@ -55,7 +65,7 @@ class Places:
             self._counter = event.number
         forward = NO_NODE
         if phase is Phase.BACKWARD and event.autograd_number >= 0:
-            forward = self.forward_of.get(event.autograd_number, NO_NODE)
+            forward = maker_of(self.log, event.autograd, self.forward_of.get(event.autograd_number, NO_NODE))
         scope = self._scope_of(event, phase, forward, above)
         self.scope_of[index] = scope
         return scope, phase, forward
