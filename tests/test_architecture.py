@@ -15,15 +15,16 @@ MAY_IMPORT: dict[str, set[str]] = {
     "tracefile": {"graph"},
     "layout": {"graph"},
     "capture": {"graph", "tracefile"},
+    "replay": {"graph", "tracefile", "capture"},
     "analysis": {"graph", "tracefile"},
     "render": {"graph", "layout", "analysis", "assets"},
-    "gui": {"graph", "tracefile", "capture", "analysis", "layout", "render", "assets"},
-    "app": {"graph", "tracefile", "capture", "analysis", "layout", "render", "gui", "assets", "examples"},
+    "gui": {"graph", "tracefile", "capture", "replay", "analysis", "layout", "render", "assets"},
+    "app": {"graph", "tracefile", "capture", "replay", "analysis", "layout", "render", "gui", "assets", "examples"},
 }
 
 FRAMEWORKS: dict[str, set[str]] = {
     # Only these folders may import the library at module level; anywhere else it stays inside a function.
-    "torch": {"capture/torch", "examples"},
+    "torch": {"capture/torch", "replay/torch", "examples"},
     "PySide6": {"gui"},
     "pyqtgraph": {"gui"},
     "onnx": set(),

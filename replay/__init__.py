@@ -1,0 +1,1 @@
+"""Executes recorded iterations again, in a process of its own."""
