@@ -31,7 +31,7 @@ class Category(IntEnum):
     COPY = 4
     FILL = 5
     OTHER = 6
-    """Python functions, the profiler's own overhead, ranges drawn over streams, and what is new since this was written."""
+    """Python functions, the profiler's own overhead, ranges drawn over streams, and what is new since."""
 
     @property
     def on_device(self) -> bool:
@@ -85,7 +85,7 @@ class Profile:
         stream: Number of the stream on the device, or -1.
         nbytes: Bytes that a copy or a fill moved, 0 where unknown.
         sequence: Autograd's sequence number, or -1.
-        flows: Arrows from a forward operation to its backward one, as rows of id, begin or end (1, 0), thread, start_ns.
+        flows: Arrows from a forward operation to its backward one, as rows of id, begin or end (1, 0), thread, time.
         problems: What was left out or changed on reading, one line each.
     """
 

@@ -1,7 +1,7 @@
 """Puts work of devices to the launch and the operation it came from, over the columns of a profile.
 
-A kernel carries the id of its launch ("correlation") and that of the operation around the launch ("External id"). Where
-the second is missing, as it is with some runtimes, the operation is the innermost one on the launch's thread at that time.
+A kernel carries the id of its launch ("correlation") and that of the operation around the launch ("External id").
+Where the second is missing, as with some runtimes, the operation is the innermost one on the launch's thread then.
 """
 
 from dataclasses import dataclass

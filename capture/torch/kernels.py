@@ -131,7 +131,8 @@ class _Calls:
         if not len(nodes):
             return float(not len(self._order) or not len(rows))
         names = (profile.names[row] for row in profile.name[rows[first]])
-        return sum(self._names[at] == name for at, name in zip(nodes, names, strict=True)) / len(nodes)
+        agreeing = [self._names[at] == name for at, name in zip(nodes.tolist(), names, strict=True)]
+        return agreeing.count(True) / len(agreeing)
 
     def shift(self, profile: Profile, rows: IntColumn, start: IntColumn) -> int:
         """How far the profile's clock is ahead, by pairing nodes with events of their name that lie in another such.
@@ -183,7 +184,7 @@ def _device_kernels(profile: Profile, start: IntColumn, node_of: IntColumn, call
 def _host_kernels(profile: Profile, rows: IntColumn, start: IntColumn, node_of: IntColumn) -> Kernels:
     """What did the work of each node on the host: its operator, or those within that took most of its time.
 
-    So no time counts twice, and next to none is lost: `aten::mm` does its work itself, `aten::zeros` leaves it to others.
+    So no time counts twice and little is lost: `aten::mm` does its work itself, `aten::zeros` leaves it to others.
     """
     above = enclosing(profile.thread[rows], start[rows], start[rows] + profile.duration_ns[rows])
     inside = np.bincount(above[above != UNKNOWN], profile.duration_ns[rows[above != UNKNOWN]], len(rows))

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from torch._C._autograd import _disable_profiler, _enable_record_function, _profiler_enabled
 from torch.autograd import profiler as autograd_profiler
 
 _LOG_LEVEL = "KINETO_LOG_LEVEL"
@@ -39,7 +40,7 @@ class Piece:
 
     Attributes:
         results: What the profiler found.
-        clock_ns: What the profiler's clock, which is the time of day, is ahead of the monotonic clock: at begin and end.
+        clock_ns: By how much its clock, the time of day, is ahead of the monotonic clock: at begin and end.
     """
 
     results: Any
@@ -73,7 +74,7 @@ class Profiler:
         """Go on after a pause, if a pass is under way and nothing speaks against it."""
         if self._listener is None or self.refused or self._removed or self._profile is not None:
             return
-        if torch.autograd._profiler_enabled():
+        if _profiler_enabled():
             self._stand_aside()
             return
         self._guard()
@@ -129,10 +130,10 @@ class Profiler:
         if profile is None:
             return
         if profile.use_device is None:
-            torch.autograd._disable_profiler()
+            _disable_profiler()
         else:
             # The tools of a device do not live on in a forked child, so they must not be asked to stop.
-            torch._C._autograd._enable_record_function(False)
+            _enable_record_function(False)
 
     def _stand_aside(self) -> None:
         self.pause()

@@ -13,14 +13,14 @@ from graphreel.capture.torch.profiler import Piece
 def profile_of(pieces: Sequence[Piece]) -> Profile:
     """The events of all pieces, in order.
 
-    Asking the profiler for its events costs about 4 µs each; writing its JSON and reading that costs three times as much.
+    Asking the profiler for its events costs about 4 µs each; writing and reading its JSON costs three times as much.
     """
     parts = [_Part(piece) for piece in pieces]
     names = _Table()
     threads = _Table()
     name = names.rows([each for part in parts for each in part.name])
     thread = threads.rows([each for part in parts for each in part.thread])
-    columns = {
+    columns: dict[str, Any] = {
         column: np.concatenate([getattr(part, column) for part in parts] or [np.empty(0, dtype=np.int64)])
         for column in ("category", "start_ns", "duration_ns", "external", "correlation", "device", "stream", "nbytes")
     }
@@ -91,7 +91,9 @@ def _category(event: Any) -> Category:
     name = event.name()
     if event.device_type().name == "CPU":
         return Category.RUNTIME if name.startswith(("cuda", "cuLaunch", "hip")) else Category.OPERATION
-    return Category.COPY if name.startswith("Memcpy") else Category.FILL if name.startswith("Memset") else Category.KERNEL
+    if name.startswith("Memcpy"):
+        return Category.COPY
+    return Category.FILL if name.startswith("Memset") else Category.KERNEL
 
 
 def _bytes(event: Any) -> int:

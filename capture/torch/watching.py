@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from graphreel.capture.options import RecordOptions
+from graphreel.capture.torch.cuda_timing import DeviceTimingWatch, accelerator_pool
 from graphreel.capture.torch.keyframes import KeyframeWatch
 from graphreel.capture.torch.log import PassLog
 from graphreel.capture.torch.ops import OpInfo
@@ -83,6 +84,10 @@ class Watches:
 def watches_of(options: RecordOptions, index: int, log: PassLog, table: TensorTable) -> tuple[Watch, ...]:
     """The watches of the iteration with this number, whose pass is noted down here."""
     watches: list[Watch] = []
+    level, pool = options.level_at(index), accelerator_pool()
+    if pool is not None and level is not None and level.has_timing:
+        # The first, so that what other watches run on the device is not taken for the operation's own time.
+        watches.append(DeviceTimingWatch(pool))
     if options.has_keyframe(index):
         watches.append(KeyframeWatch(options.keyframe_limit, log, table))
     return tuple(watches)
