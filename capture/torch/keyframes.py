@@ -51,6 +51,7 @@ class KeyframeWatch:
         self._changes: list[tuple[Taken, Kept, bool]] = []
         self._environment: dict[str, Any] = {}
         self._early, self._preparation, self._lost_early = log.first, log.preparation, False
+        self._begin = 0
 
     def entered(self, number: int, tensor: Tensor) -> None:
         """Nothing: `before` sees it next."""
@@ -86,7 +87,7 @@ class KeyframeWatch:
         """Know what an operation made and wrote."""
         for number, tensor in zip(outputs, tensors_given(out), strict=True):
             if number not in self._states.all:
-                self._states.add(number, tensor, made=True).early = self._early
+                self._states.add(number, tensor, made=True, settled=info.fresh).early = self._early
         if not any(isinstance(given, torch.UntypedStorage) for given in args):
             for tensor in self._written.tensors(info, args, kwargs):
                 self._states.wrote(self._table.numbers.get(id(tensor), -1))
@@ -116,7 +117,7 @@ class KeyframeWatch:
             self._forget_early()
             self._states.forget()
         if len(log.scopes) > 1 or len(log.steps) > 1 or torch._C._current_autograd_node() is not None:
-            self._early = False
+            self._early, self._begin = False, len(self._memory)
         # Whichever of the preparations are kept in the end, the first to draw needs its state.
         self._random.forget(let_go=False)
 
@@ -130,7 +131,7 @@ class KeyframeWatch:
         """Compare a tensor with what is known of it. Before it is written, also whatever shares its memory."""
         state = self._states.all.get(number)
         if state is None or (state.early and not self._early and self._is_member(tensor)):
-            self._enter(taken[0], number, tensor)
+            self._enter(taken[0], number, tensor, since=0 if state is None else self._begin)
         elif self._states.moved(state, tensor):
             self._states.move(number, tensor)
             self._changes.append((taken, self._view(number, tensor), False))
@@ -148,15 +149,15 @@ class KeyframeWatch:
     def _is_member(self, tensor: Tensor) -> bool:
         return isinstance(tensor, Parameter) or id(tensor) in self._table.members
 
-    def _enter(self, event: int, number: int, tensor: Tensor) -> None:
+    def _enter(self, event: int, number: int, tensor: Tensor, since: int) -> None:
         state = self._states.add(number, tensor, made=False)
         state.early = self._early
         if not (self._early and isinstance(tensor, Parameter)):
-            self._entries.setdefault(number, []).append((event, self._view(number, tensor)))
+            self._entries.setdefault(number, []).append((event, self._view(number, tensor, since)))
 
-    def _view(self, number: int, tensor: Tensor) -> Kept:
+    def _view(self, number: int, tensor: Tensor, since: int = 0) -> Kept:
         """A tensor with its memory, unless that is known to be the memory of a tensor that an operation made."""
-        return self._kept(tensor, lambda part: -1 if self._is_made(number, part) else self._memory.row_of(part))
+        return self._kept(tensor, lambda part: -1 if self._is_made(number, part) else self._memory.row_of(part, since))
 
     def _is_made(self, number: int, tensor: Tensor) -> bool:
         base = self._states.all.get(self._log.tensors[number][3])

@@ -44,19 +44,22 @@ class Memory:
         self._addresses: dict[int, int] = {}
         self._data: list[Bytes] = []
 
-    def find(self, storage: UntypedStorage) -> int | None:
-        """The row of a piece of memory that was copied before and lives still."""
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def find(self, storage: UntypedStorage, since: int = 0) -> int | None:
+        """The row of a piece of memory that was copied before and lives still, unless it is a row before `since`."""
         found = self._live.get(storage._cdata)
         if found is None and (address := storage.data_ptr()):
             # Two arrays of NumPy's may be one memory that PyTorch takes for two.
             found = self._live.get(self._addresses.get(address, 0))
-        return None if found is None or found[1].expired() else found[0]
+        return None if found is None or found[1].expired() or found[0] < since else found[0]
 
-    def row_of(self, tensor: Tensor) -> int:
+    def row_of(self, tensor: Tensor, since: int = 0) -> int:
         """The row of the memory that a strided tensor looks at, which is copied now as far as it was not before."""
         storage = tensor.untyped_storage()
         begin, end = _part(tensor, storage)
-        number = self.find(storage)
+        number = self.find(storage, since)
         if number is None:
             number = len(self._rows)
             self._rows.append(_Row(str(storage.device), begin, begin))

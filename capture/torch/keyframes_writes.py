@@ -42,12 +42,12 @@ class States:
         self._sharing: dict[int, list[int]] = {}
         self._open: list[State] = []
 
-    def add(self, number: int, tensor: Tensor, *, made: bool) -> State:
-        """Look at a tensor for the first time."""
-        state = State(id(tensor), memory_of(tensor), None if made else version_of(tensor), made=made)
+    def add(self, number: int, tensor: Tensor, *, made: bool, settled: bool = True) -> State:
+        """Look at a tensor for the first time; its count of writes is not settled if it may be a view."""
+        state = State(id(tensor), memory_of(tensor), version_of(tensor) if settled else None, made=made)
         self.all[number] = state
         self._sharing.setdefault(state.memory, []).append(number)
-        if made:
+        if not settled:
             # What a view shares with what it looks at, its count too, is settled after the operation.
             self._open.append(state)
         return state

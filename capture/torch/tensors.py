@@ -12,7 +12,7 @@ import torch
 from torch.nn import Parameter
 
 from graphreel.capture.torch.generators import Generators
-from graphreel.capture.torch.log import NO_ALIAS, RawTensor
+from graphreel.capture.torch.log import NO_ALIAS, NO_TENSOR, RawTensor
 from graphreel.graph import ValueKind
 
 Reference: TypeAlias = "ref[torch.Tensor]"
@@ -27,6 +27,7 @@ class TensorTable:
         known: Weak references to tensors by `id`. One counts only while it leads to the very tensor that is looked up.
         numbers: Numbers of the pass's tensors by `id`; each of them is `known`.
         notes: What is noted of the pass's tensors, by number.
+        outside: Numbers of the tensors that no operation of the pass made.
         members: Kinds and names of the parameters and buffers of the modules that run, by `id`.
         names: The same of gradients and optimizer states.
         generators: Names of the pass's random generators.
@@ -37,6 +38,7 @@ class TensorTable:
         self.known: dict[int, Reference] = {}
         self.numbers: dict[int, int] = {}
         self.notes: list[RawTensor] = []
+        self.outside: set[int] = set()
         self.members: dict[int, tuple[ValueKind, str]] = {}
         self.names: dict[int, tuple[ValueKind, str]] = {}
         self.entered: Callable[[int, torch.Tensor], None] | None = None
@@ -48,6 +50,7 @@ class TensorTable:
         self.notes = notes
         self.known = {key: reference for key, reference in self.known.items() if reference() is not None}
         self.numbers, self.members, self.names, self._owners = {}, {}, {}, {}
+        self.outside = set()
         self.generators = Generators()
 
     def meet(self, tensor: torch.Tensor) -> int:
@@ -59,6 +62,7 @@ class TensorTable:
             return self.numbers[key]
         number = len(self.notes)
         self.notes.append(note(tensor, self._owner(tensor, number, seen=seen)))
+        self.outside.add(number)
         if self.entered is not None:
             self.entered(number, tensor)
         if not seen:
@@ -95,12 +99,14 @@ class TensorTable:
                     return other
         return NO_ALIAS
 
-    def is_result(self, tensor: torch.Tensor) -> bool:
-        """Whether this pass has seen a tensor that is no parameter, buffer, gradient or state."""
-        key = id(tensor)
-        if key not in self.numbers or key in self.names or key in self.members or isinstance(tensor, Parameter):
-            return False
-        return self.known[key]() is tensor
+    def number_of(self, tensor: torch.Tensor) -> int:
+        """The number of a tensor that the pass has seen; -1 for any other."""
+        number = self.numbers.get(key := id(tensor), NO_TENSOR)
+        return number if number >= 0 and self.known[key]() is tensor else NO_TENSOR
+
+    def is_state(self, tensor: torch.Tensor) -> bool:
+        """Whether a tensor is a parameter or buffer of the modules that run, or a gradient or state of an optimizer."""
+        return id(tensor) in self.names or id(tensor) in self.members or isinstance(tensor, Parameter)
 
     def forget(self, tensor: object) -> None:
         """Hold nothing of a tensor any more, not even a weak reference."""
@@ -121,13 +127,20 @@ class TensorTable:
 def note(tensor: torch.Tensor, alias: int) -> RawTensor:
     """What is noted of a tensor; a kind of tensor that has no shape yet, or no device, leaves it open."""
     try:
-        return tensor.dtype, tuple(tensor.shape), tensor.device, alias
+        if type(tensor) is torch.Tensor:
+            return tensor.dtype, tuple(tensor.shape), tensor.device, alias
+        # A size that differs from row to row of a jagged tensor is a symbol, and a new one each time.
+        shape = tuple(size if type(size) is int else None for size in tensor.shape)
+        return tensor.dtype, shape, tensor.device, alias
     except (RuntimeError, ValueError, NotImplementedError):
         return _UNKNOWN
 
 
 def storage_address(tensor: torch.Tensor) -> int:
     """Where a tensor's memory begins; 0 where it has none."""
+    if type(tensor).__torch_dispatch__ is not torch.Tensor.__torch_dispatch__:
+        # Its class decides what it is made of, and a fake tensor warns when it is asked.
+        return 0
     try:
         return tensor.untyped_storage().data_ptr()
     except (RuntimeError, ValueError, NotImplementedError):
