@@ -40,7 +40,7 @@ RawEvent: TypeAlias = tuple[
 ]
 """An `Event` without its names, and with the operator's place in `PassLog.ops`."""
 
-RawTensor: TypeAlias = tuple[object, tuple[int, ...] | None, object, int]
+RawTensor: TypeAlias = tuple[object, tuple[int | None, ...] | None, object, int]
 """A `TensorNote` without its names."""
 
 
@@ -80,7 +80,7 @@ class TensorNote(NamedTuple):
     """A tensor when it was first seen in a pass. `alias` is the tensor whose memory it was found to share, or -1."""
 
     dtype: object
-    shape: tuple[int, ...] | None
+    shape: tuple[int | None, ...] | None
     device: object
     alias: int
 
