@@ -5,7 +5,7 @@ import sqlite3
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -28,6 +28,7 @@ SourceTexts = Sequence[tuple[str, str]]
 _PATIENCE = 5.0  # seconds; readers hold the file for milliseconds
 
 
+_HASHED = 4  # an iteration's graph and its views, and those of the one that it takes turns with
 _ROOM_TO_END = 16 << 10  # bytes, for what is written of how the recording ended
 
 
@@ -37,12 +38,12 @@ class FileFull(Exception):
 
 @dataclass(frozen=True, slots=True)
 class StoredGraph:
-    """A graph that stands in the file: its row, the meta that stands with it, and the names of its views."""
+    """A graph that stands in the file: its row, the meta that stands with it, and the hashes of its views by name."""
 
     id: int
     hash: str
     meta: str
-    views: frozenset[str] = frozenset()
+    views: Mapping[str, str] = field(default_factory=dict)
 
     def own_meta(self, graph: Graph) -> str | None:
         """The graph's meta where it is another than what stands there."""
@@ -60,8 +61,8 @@ class ReelDatabase:
         path.write_bytes(_new_database(info))
         self._limit = limit
         self._stored: dict[str, StoredGraph] = {}
-        # A recorder hands over the same graph again and again; hashing it once is enough.
-        self._last: tuple[Graph, str] | None = None
+        # A recorder hands over the same graphs again and again; hashing them once is enough.
+        self._hashed: list[tuple[Graph, str]] = []
         self._connection = sqlite3.connect(path, timeout=_PATIENCE, isolation_level=None)
         try:
             # The disk is waited for when the journal is folded in, not at every iteration: a killed program loses
@@ -120,6 +121,7 @@ class ReelDatabase:
             self._add_columns("columns", index, columns)
             self._add_columns("value_columns", index, value_columns)
             self._add_columns("kernels", index, kernels)
+            self._add_columns("view_columns", index, self._view_columns(record, stored[graph.hash]))
             self._add_small(index, record)
             self._check_room()
             self._add_tensors(index, record)
@@ -128,9 +130,7 @@ class ReelDatabase:
 
     def _graph(self, graph: Graph, stored: dict[str, StoredGraph]) -> StoredGraph:
         """The graph as it stands in the file; put there if it is new."""
-        if self._last is None or self._last[0] is not graph:
-            self._last = graph, structure_hash(graph)
-        digest = self._last[1]
+        digest = self._hash(graph)
         if digest not in stored:
             meta = meta_text(graph)
             row = (digest, graph.node_count, edge_count(graph), meta)
@@ -140,17 +140,32 @@ class ReelDatabase:
             stored[digest] = StoredGraph(added.lastrowid, digest, meta)
         return stored[digest]
 
+    def _hash(self, graph: Graph) -> str:
+        found = next((digest for known, digest in self._hashed if known is graph), None)
+        if found is None:
+            found = structure_hash(graph)
+            self._hashed = [(graph, found), *self._hashed[: _HASHED - 1]]
+        return found
+
     def _add_views(self, graph: StoredGraph, views: Mapping[str, Graph], stored: dict[str, StoredGraph]) -> None:
         """The views that the graph has not yet: they belong to the structure."""
-        last = self._last
         for name, view in views.items():
             if name in graph.views:
                 continue
             found = self._graph(view, stored)
             row = (graph.id, storable(name), found.id, found.own_meta(view))
             self._connection.execute("INSERT INTO views VALUES (?, ?, ?, ?)", row)
-            stored[graph.hash] = replace(stored[graph.hash], views=stored[graph.hash].views | {name})
-        self._last = last
+            stored[graph.hash] = replace(stored[graph.hash], views={**stored[graph.hash].views, name: found.hash})
+
+    def _view_columns(self, record: IterationRecord, graph: StoredGraph) -> dict[str, Encoded]:
+        """The columns of those views that are what the graph has under their names."""
+        found: dict[str, Encoded] = {}
+        for name, columns in record.view_columns.items():
+            view = record.views[name]
+            if graph.views[name] == self._hash(view):
+                encoded = _encode_columns(columns, view.node_count, "nodes")
+                found |= {f"{storable(name)}/{column}": each for column, each in encoded.items()}
+        return found
 
     def _add_small(self, index: int, record: IterationRecord) -> None:
         # SQLite stores what is not a number as NULL.

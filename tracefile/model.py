@@ -58,6 +58,7 @@ class IterationRecord:
         findings: What the recorder noticed.
         views: Other graphs of the same pass by name, such as `autograd`. Their nodes' attributes lead to this graph:
             `forward` and `operations` (lists) hold node ids.
+        view_columns: One number per node of a view under each name, by view: `start_ns`, `duration_ns`, `runs` (int64).
     """
 
     graph: Graph
@@ -73,6 +74,7 @@ class IterationRecord:
     kernels: Kernels | None = None
     findings: Sequence[Finding] = ()
     views: Mapping[str, Graph] = field(default_factory=dict)
+    view_columns: Mapping[str, Mapping[str, npt.NDArray[Any]]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,6 +199,13 @@ class Trace(Protocol):
         """Another graph of an iteration; None where there is none. Raises UnknownIteration, and DamagedTrace.
 
         It belongs to the structure: an iteration has it if any iteration with an equal graph recorded it.
+        """
+        ...
+
+    def view_columns(self, index: int, name: str) -> Mapping[str, npt.NDArray[Any]]:
+        """The columns of a view by its nodes (see IterationRecord); raises what `view` does.
+
+        Empty where this iteration recorded none, or recorded another view than the one its structure has.
         """
         ...
 

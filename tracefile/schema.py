@@ -140,6 +140,15 @@ ADDED_TABLES: dict[str, str] = {
             meta  TEXT,
             PRIMARY KEY (graph, name)
         ) WITHOUT ROWID""",
+    "view_columns": """
+        CREATE TABLE view_columns (
+            iteration INTEGER NOT NULL REFERENCES iterations (iteration),
+            name      TEXT NOT NULL,
+            type      TEXT NOT NULL,
+            size      INTEGER NOT NULL,
+            data      BLOB NOT NULL,
+            UNIQUE (iteration, name)
+        )""",
 }
 """Tables that the first files of this version have not: there is nothing of their kind in such a file."""
 

@@ -118,6 +118,11 @@ class SingleGraphTrace:
         self._check(index)
         return None
 
+    def view_columns(self, index: int, name: str) -> Mapping[str, npt.NDArray[Any]]:
+        """Always empty: nothing ran; raises UnknownIteration unless the index is 0."""
+        self._check(index)
+        return {}
+
     def source_text(self, file: str) -> str | None:
         """The text of a source file; None where it was not kept."""
         return self._source_texts.get(file)
