@@ -23,7 +23,7 @@ _ACCUMULATES = "AccumulateGrad"
 class Times:
     """When each autograd node first began to run, how long it ran in all, and how often; zeros where it did not run.
 
-    Nanoseconds, on the monotonic clock.
+    Nanoseconds; the start is counted from the iteration's begin.
     """
 
     start_ns: IntArray
@@ -31,12 +31,13 @@ class Times:
     runs: IntArray
 
     @classmethod
-    def of(cls, notes: AutogradNotes) -> Self:
-        """Add up all runs of each node."""
+    def of(cls, notes: AutogradNotes, begin_ns: int) -> Self:
+        """Add up all runs of each node. `begin_ns` is what the monotonic clock stood at when the iteration began."""
         count = len(notes.nodes)
         start, duration, runs = (np.zeros(count, np.int64) for _ in range(3))
         for place, begin, end, _, _ in runs_of(notes):
-            start[place] = start[place] or begin
+            if not runs[place]:
+                start[place] = begin - begin_ns
             duration[place] += end - begin
             runs[place] += 1
         return cls(start, duration, runs)

@@ -17,7 +17,7 @@ VIEW = "autograd"
 
 
 def with_autograd(record: IterationRecord, notes: AutogradNotes, log: PassLog, numbering: Numbering) -> IterationRecord:
-    """The iteration with the view `autograd`, and for each forward operation how long its backward took.
+    """The iteration with the view `autograd` and its times, and how long the backward of each forward operation took.
 
     The latter is the column `backward_ns` of the main graph, 0 where there was none; that of a custom function stands
     at its first operation.
@@ -39,12 +39,21 @@ def _with_view(record: IterationRecord, notes: AutogradNotes, log: PassLog, numb
     record = replace(record, views={**record.views, VIEW: view.build()})
     if "duration_ns" not in record.columns:
         return record
-    times = Times.of(notes)
+    times = Times.of(notes, numbering.begin_ns)
+    columns = {
+        "start_ns": times.start_ns[view.order],
+        "duration_ns": times.duration_ns[view.order],
+        "runs": times.runs[view.order],
+    }
     backward = np.zeros(record.graph.node_count, np.int64)
     for place, forward in enumerate(links.forward):
         if forward:
             backward[forward[0]] += times.duration_ns[place]
-    return replace(record, columns={**record.columns, "backward_ns": backward})
+    return replace(
+        record,
+        columns={**record.columns, "backward_ns": backward},
+        view_columns={**record.view_columns, VIEW: columns},
+    )
 
 
 class _Typed(TypedDict):

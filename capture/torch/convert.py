@@ -76,7 +76,7 @@ class Converter:
         for watch in watches:
             record = watch.add_to(record, numbering)
         if autograd is not None:
-            record = with_autograd(record, autograd, log, made.numbering)
+            record = with_autograd(record, autograd, log, numbering)
         return record
 
     def _made(self, log: PassLog) -> _Made:
