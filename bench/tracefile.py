@@ -1,8 +1,9 @@
 """What the trace file costs, beside what one would write without it, in one run.
 
-Run: python bench/tracefile.py [--iterations 1000] [--operations 5000]
+Run: python bench/tracefile.py [--iterations 1000] [--operations 5000] [--keyframe-mb 64]
 The peers hold the same data, structure once: gzip'd JSON lines, and one pickled, compressed `.npz` an iteration. They
-write on the recording thread, and promise nothing of what a kill leaves.
+write on the recording thread, and promise nothing of what a kill leaves. Keyframes are measured beside `torch.save`
+(where PyTorch is installed) and `numpy.savez`, a file for each.
 """
 
 import argparse
@@ -14,14 +15,16 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from random import Random
 
 import numpy as np
 import numpy.typing as npt
 
-from graphreel.graph import Graph, GraphBuilder, Phase, ScopeKind, ValueKind, structure_hash
+from graphreel.graph import Graph, GraphBuilder, Phase, ScopeKind, ValueId, ValueKind, structure_hash
 from graphreel.tracefile import IterationRecord, Status, TraceInfo, TraceWriter, open_reel
+from graphreel.tracefile.tensors import Keyframe, Storage, TensorView
 
 INFO = TraceInfo(source="bench")
 Column = npt.NDArray[np.int64]
@@ -189,6 +192,86 @@ def measure_new_graphs(folder: Path, operations: int) -> tuple[float, float]:
     return took[0] / len(graphs), (folder / "new.reel").stat().st_size / len(graphs)
 
 
+def keyframes(megabytes: int, count: int) -> list[list[npt.NDArray[np.uint8]]]:
+    """Storages of some iterations: of each, an eighth is new, another changes in a few bytes, and half is zero."""
+    chance = np.random.default_rng(0)
+    sizes = [megabytes << 17] * 4
+    kept = [chance.standard_normal(size // 4, np.float32).view(np.uint8) for size in sizes]
+    zeros = [np.zeros(size, np.uint8) for size in sizes]
+    found: list[list[npt.NDArray[np.uint8]]] = []
+    for index in range(count):
+        kept[0] = chance.standard_normal(sizes[0] // 4, np.float32).view(np.uint8)
+        kept[1] = kept[1].copy()
+        kept[1][index] ^= 1
+        found.append([*kept, *zeros])
+    return found
+
+
+def keyframe_record(graph: Graph, storages: list[npt.NDArray[np.uint8]]) -> IterationRecord:
+    """An iteration with a tensor of float32 for each storage."""
+    views = [
+        TensorView("float32", (len(data) // 4,), (1,), storage=row, value=ValueId(row))
+        for row, data in enumerate(storages)
+    ]
+    keyframe = Keyframe(views, [Storage(data) for data in storages])
+    return IterationRecord(graph, Status.COMPLETE, 0, 1, keyframe=keyframe)
+
+
+def measure_keyframes(folder: Path, graph: Graph, data: list[list[npt.NDArray[np.uint8]]]) -> None:
+    """Keyframes one after the other, each waited for; then each read again and compared."""
+    path = folder / "keyframes.reel"
+    write: list[float] = []
+    read: list[float] = []
+    writer = TraceWriter(path, INFO)
+    for index, storages in enumerate(data):
+        with timed(write):
+            writer.put(keyframe_record(graph, storages), index)
+            writer.flush()
+    writer.close()
+    trace = open_reel(path)
+    for index, storages in enumerate(data):
+        with timed(read):
+            found = trace.keyframe(index)
+        assert found is not None
+        for one, other in zip(found.storages, storages, strict=True):
+            np.testing.assert_array_equal(one.data, other)
+    print_keyframes(".reel", write, read, path.stat().st_size)
+
+
+def measure_keyframe_files(folder: Path, data: list[list[npt.NDArray[np.uint8]]]) -> None:
+    """What one would write without a trace: a file for each iteration, with everything in it."""
+    ways: dict[str, tuple[Callable[..., object], Callable[..., object]]] = {
+        "numpy.savez": (lambda path, storages: np.savez(path, *storages), lambda path: [*np.load(path).values()]),
+    }
+    if find_spec("torch"):
+        import torch
+
+        ways["torch.save"] = (
+            lambda path, storages: torch.save(list(map(torch.from_numpy, storages)), path),
+            lambda path: torch.load(path, weights_only=True),
+        )
+    for name, (save, load) in ways.items():
+        write: list[float] = []
+        read: list[float] = []
+        paths = [folder / f"{name}-{index}.npz" for index in range(len(data))]
+        for path, storages in zip(paths, data, strict=True):
+            with timed(write):
+                save(path, storages)
+        for path in paths:
+            with timed(read):
+                load(path)
+        print_keyframes(name, write, read, sum(path.stat().st_size for path in paths))
+
+
+def print_keyframes(name: str, write: list[float], read: list[float], size: int) -> None:
+    """One line for each way."""
+    later = statistics.median(write[1:])
+    print(
+        f"{name:14} writes the first {write[0]:7.0f} ms, each later {later:7.0f} ms;"
+        f" reads {statistics.median(read):6.0f} ms; {size / 1e6:7.1f} MB in all"
+    )
+
+
 def print_table(results: list[Result]) -> None:
     """One line for each way; how many times the trace file's figure it is, in brackets."""
     rows: list[tuple[str, Callable[[Result], float]]] = [
@@ -213,6 +296,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--iterations", type=int, default=1000)
     parser.add_argument("--operations", type=int, default=5000)
+    parser.add_argument("--keyframe-mb", type=int, default=64)
     parser.add_argument("--pause", type=float, default=0.02, help="seconds between iterations, where they are paced")
     options = parser.parse_args()
     graph = training_step(options.operations)
@@ -225,6 +309,11 @@ def main() -> None:
         print_table([measure(folder, graph, data, pause) for measure, pause in zip(measures, pauses, strict=True)])
         write, size = measure_new_graphs(folder, options.operations)
         print(f"a graph that is new each time: the writer takes {write:.1f} ms and {size:,.0f} bytes an iteration")
+        count = 5
+        print(f"{count} keyframes of {options.keyframe_mb} MB, of each an eighth new and half zero")
+        data_of_keyframes = keyframes(options.keyframe_mb, count)
+        measure_keyframes(folder, graph, data_of_keyframes)
+        measure_keyframe_files(folder, data_of_keyframes)
 
 
 if __name__ == "__main__":

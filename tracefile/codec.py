@@ -68,9 +68,14 @@ def decode(type: object, size: object, data: object) -> npt.NDArray[Any]:
     planes = _inflate(size, data)
     if len(planes) % width:
         raise Damage(f"{len(planes)} bytes are no whole number of {type} elements")
-    shuffled = np.frombuffer(planes, dtype=np.uint8).reshape(width, len(planes) // width)
-    numbers = np.frombuffer(shuffled.T.tobytes(), dtype=f"<{type}")
-    return numbers.astype(numbers.dtype.newbyteorder("="), copy=False)
+    found = np.empty((len(planes) // width, width), np.uint8)
+    # Plane by plane: NumPy's own transposing takes more than twice as long.
+    for byte, plane in enumerate(np.frombuffer(planes, dtype=np.uint8).reshape(width, len(found))):
+        found[:, byte] = plane
+    numbers = found.reshape(-1).view(f"<{type}")
+    numbers = numbers.astype(numbers.dtype.newbyteorder("="), copy=False)
+    numbers.flags.writeable = False
+    return numbers
 
 
 def encode_json(found: object) -> Encoded:

@@ -2,7 +2,12 @@
 
 import sqlite3
 import threading
+from collections.abc import Iterable
+from typing import Any
 
+import numpy.typing as npt
+
+from graphreel.tracefile.codec import Damage, decode
 from graphreel.tracefile.connect import READ_ERRORS
 from graphreel.tracefile.rows import Row, scan
 
@@ -58,3 +63,25 @@ class ColumnRows:
         for row, owner in rows:
             self._scanned.setdefault(owner, []).append(row)
         self._most = max(map(len, self._scanned.values()), default=1)
+
+
+def decode_columns(
+    rows: Iterable[Row], count: int, what: str, prefix: str = ""
+) -> tuple[dict[str, npt.NDArray[Any]], list[str]]:
+    """The columns of so many numbers that rows hold, by name, and a line for each that is damaged.
+
+    Those only whose names begin with the prefix, and without it.
+    """
+    found: dict[str, npt.NDArray[Any]] = {}
+    faults: list[str] = []
+    for name, *encoded in rows:
+        if not str(name).startswith(prefix):
+            continue
+        try:
+            column = decode(*encoded)
+            if len(column) != count:
+                raise Damage(f"it has {len(column)} numbers for {count} {what}")
+            found[str(name).removeprefix(prefix)] = column
+        except Damage as error:
+            faults.append(f"column {name} is damaged: {error}")
+    return found, faults

@@ -11,19 +11,18 @@ Numbers = npt.NDArray[Any]
 
 
 def _plain(type: str) -> Callable[[npt.NDArray[np.uint8]], Numbers]:
-    dtype = np.dtype(f"<{type}")
+    little: np.dtype[Any] = np.dtype(f"<{type}")
+    ours: np.dtype[Any] = little.newbyteorder("=")
 
     def numbers(data: npt.NDArray[np.uint8]) -> Numbers:
-        found: Numbers = data.view(dtype)
-        ours: Numbers = found.astype(dtype.newbyteorder("="), copy=False)
-        return ours
+        return data.view(little).astype(ours, copy=False)
 
     return numbers
 
 
 def _bool(data: npt.NDArray[np.uint8]) -> Numbers:
     # Bytes from elsewhere need not be 0 or 1, and NumPy relies on it.
-    return data != 0
+    return data.astype(np.bool_)
 
 
 def _bfloat16(data: npt.NDArray[np.uint8]) -> Numbers:

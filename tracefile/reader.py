@@ -3,6 +3,7 @@
 import sqlite3
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -10,9 +11,9 @@ import numpy.typing as npt
 
 from graphreel.graph import Graph, ValueId
 from graphreel.tracefile.access import Access, check_head
-from graphreel.tracefile.blobs import read_bytes
-from graphreel.tracefile.codec import Damage, decode, decode_json
-from graphreel.tracefile.columnrows import ColumnRows
+from graphreel.tracefile.blobs import BlobReader
+from graphreel.tracefile.codec import Damage, decode_json
+from graphreel.tracefile.columnrows import ColumnRows, decode_columns
 from graphreel.tracefile.errors import DamagedTrace, UnknownIteration
 from graphreel.tracefile.extrarows import FINDINGS, decode_kernels, finding
 from graphreel.tracefile.extras import Finding, Kernels
@@ -20,24 +21,26 @@ from graphreel.tracefile.graphs import Graphs
 from graphreel.tracefile.listing import Iterations, Listing
 from graphreel.tracefile.lock import settle
 from graphreel.tracefile.model import Trace, TraceInfo
-from graphreel.tracefile.rows import Row, info_entries, lost_iterations, newest_iteration, trace_info
+from graphreel.tracefile.rows import (
+    GRAPH_OF,
+    KEYFRAME_OF,
+    TENSOR_OF,
+    TENSORS_OF,
+    TEXT_OF,
+    VIEW_OF,
+    VIEWS_OF,
+    Row,
+    info_entries,
+    lost_iterations,
+    newest_iteration,
+    trace_info,
+)
 from graphreel.tracefile.schema import storable
 from graphreel.tracefile.tensorjson import Get, parse_keyframe, parse_tensor
 from graphreel.tracefile.tensors import Keyframe, RecordedTensor
 
 Found = TypeVar("Found")
 Columns = Mapping[str, npt.NDArray[Any]]
-
-_GRAPH = """
-    SELECT graphs.id, graphs.hash, graphs.nodes, coalesce(iterations.meta, graphs.meta)
-    FROM iterations JOIN graphs ON graphs.id = iterations.graph WHERE iteration = ?"""
-_KEYFRAME = "SELECT type, size, data FROM keyframes WHERE iteration = ?"
-_TENSOR = "SELECT type, size, data FROM tensors WHERE iteration = ? AND value = ?"
-_TENSORS = "SELECT value FROM tensors WHERE iteration = ? ORDER BY value"
-_VIEWS = "SELECT name FROM views WHERE graph = ? ORDER BY name"
-_VIEW = """
-    SELECT graphs.id, graphs.hash, graphs.nodes, coalesce(views.meta, graphs.meta)
-    FROM views JOIN graphs ON graphs.id = views.view WHERE views.graph = ? AND views.name = ?"""
 
 
 def open_reel(path: Path) -> Trace:
@@ -59,6 +62,7 @@ class ReelTrace:
         self._listing = Listing()
         self._columns = ColumnRows("columns", "iteration")
         self._value_columns = ColumnRows("value_columns", "iteration")
+        self._view_columns = ColumnRows("view_columns", "iteration")
         self._kernels = ColumnRows("kernels", "iteration")
         self._listed = False
         self._newest: int | None = None
@@ -147,25 +151,22 @@ class ReelTrace:
         Raises UnknownIteration, and DamagedTrace where any of it cannot be read.
         """
         graph = self.graph(index)
-
-        def parse(found: object, get: Get) -> Keyframe:
-            return parse_keyframe(found, get, graph.node_count, graph.value_count)
-
-        return self._read_tensors(f"the keyframe of iteration {index}", "keyframes", _KEYFRAME, (index,), parse)
+        what = f"the keyframe of iteration {index}"
+        parse = partial(parse_keyframe, nodes=graph.node_count, values=graph.value_count)
+        return self._read_tensors(what, "keyframes", KEYFRAME_OF, (index,), parse)
 
     def tensors(self, index: int) -> Sequence[ValueId]:
         """The values of an iteration that were kept whole, rising; raises UnknownIteration."""
         self._graph_row(index)
-        rows = self._access.ask_all(f"the list of whole values of iteration {index}", "tensors", _TENSORS, index)
+        rows = self._access.ask_all(f"the list of whole values of iteration {index}", "tensors", TENSORS_OF, index)
         return tuple(ValueId(value) for (value,) in rows if isinstance(value, int))
 
     def tensor(self, index: int, value: int) -> RecordedTensor | None:
         """A whole value; None where it was not kept. Raises UnknownIteration, and DamagedTrace."""
         self._graph_row(index)
         what = f"value {value} of iteration {index}"
-        return self._read_tensors(
-            what, "tensors", _TENSOR, (index, int(value)), lambda found, get: parse_tensor(found, get, value)
-        )
+        parse = partial(parse_tensor, value=value)
+        return self._read_tensors(what, "tensors", TENSOR_OF, (index, int(value)), parse)
 
     def kernels(self, index: int) -> Kernels | None:
         """The work of devices in an iteration; None where it was not recorded.
@@ -198,22 +199,27 @@ class ReelTrace:
     def views(self, index: int) -> Sequence[str]:
         """Names of the other graphs of an iteration, such as `autograd`; raises UnknownIteration."""
         row = self._graph_row(index)
-        return tuple(str(name) for (name,) in self._access.ask_all("the list of views", "views", _VIEWS, row[0]))
+        return tuple(str(name) for (name,) in self._access.ask_all("the list of views", "views", VIEWS_OF, row[0]))
 
     def view(self, index: int, name: str) -> Graph | None:
         """Another graph of an iteration; None where there is none. Raises UnknownIteration, and DamagedTrace."""
         row = self._graph_row(index)
         what = f"the graph {name} of iteration {index}"
-        found = self._access.ask_all(what, "views", _VIEW, row[0], storable(name))
+        found = self._access.ask_all(what, "views", VIEW_OF, row[0], storable(name))
         if not found and name in self.views(index):
             raise DamagedTrace.part(self._path, what, "its graph is missing")
         return self._graphs.get(what, found[0]) if found else None
 
+    def view_columns(self, index: int, name: str) -> Columns:
+        """The columns of a view by its nodes; raises what `view` does. Damaged ones are left out (see `problems`)."""
+        view = self.view(index, name)
+        if view is None:
+            return {}
+        return self._read_columns(self._view_columns, index, view.node_count, "nodes", f"{storable(name)}/")
+
     def source_text(self, file: str) -> str | None:
         """The text of a source file as it was when recorded; None where it was not kept."""
-        rows = self._access.ask_all(
-            f"the source {file}", "sources", "SELECT text FROM sources WHERE file = ?", storable(file)
-        )
+        rows = self._access.ask_all(f"the source {file}", "sources", TEXT_OF, storable(file))
         return str(rows[0][0]) if rows else None
 
     def close(self) -> None:
@@ -246,24 +252,19 @@ class ReelTrace:
 
     def _graph_row(self, index: int) -> Row:
         """Row, hash, number of nodes and meta of an iteration's graph."""
-        rows = self._access.ask_all(f"iteration {index}", "iterations", _GRAPH, index)
+        rows = self._access.ask_all(f"iteration {index}", "iterations", GRAPH_OF, index)
         if not rows:
             raise UnknownIteration.in_trace(index, self._path, self.iterations.numbers())
         return rows[0]
 
-    def _read_columns(self, table: ColumnRows, index: int, count: int, what: str) -> Columns:
-        found: dict[str, npt.NDArray[Any]] = {}
+    def _read_columns(self, table: ColumnRows, index: int, count: int, what: str, prefix: str = "") -> Columns:
+        """The columns of an iteration in a table, those only whose names begin with the prefix, and without it."""
         rows, fault = self._access.ask_rows(table, index)
         if fault:
             self._listing.add_fault(index, f"some of its columns are damaged: {fault}")
-        for name, *encoded in rows:
-            try:
-                column = decode(*encoded)
-                if len(column) != count:
-                    raise Damage(f"it has {len(column)} numbers for {count} {what}")
-                found[name] = column
-            except Damage as error:
-                self._listing.add_fault(index, f"column {name} is damaged: {error}")
+        found, faults = decode_columns(rows, count, what, prefix)
+        for line in faults:
+            self._listing.add_fault(index, line)
         return found
 
     def _read_tensors(
@@ -273,7 +274,7 @@ class ReelTrace:
 
         def read(connection: sqlite3.Connection) -> Found | None:
             row = connection.execute(query, about).fetchone()
-            return None if row is None else parse(decode_json(*row), lambda entry: read_bytes(connection, entry))
+            return None if row is None else parse(decode_json(*row), BlobReader(connection).read)
 
         if not self._access.has(table):
             return None

@@ -24,6 +24,18 @@ ERRORS = "SELECT iteration, type, message, traceback, node FROM errors WHERE ite
 
 KEYFRAMES = "SELECT iteration FROM keyframes WHERE iteration > ? ORDER BY iteration"
 
+GRAPH_OF = """
+    SELECT graphs.id, graphs.hash, graphs.nodes, coalesce(iterations.meta, graphs.meta)
+    FROM iterations JOIN graphs ON graphs.id = iterations.graph WHERE iteration = ?"""
+KEYFRAME_OF = "SELECT type, size, data FROM keyframes WHERE iteration = ?"
+TENSOR_OF = "SELECT type, size, data FROM tensors WHERE iteration = ? AND value = ?"
+TENSORS_OF = "SELECT value FROM tensors WHERE iteration = ? ORDER BY value"
+TEXT_OF = "SELECT text FROM sources WHERE file = ?"
+VIEWS_OF = "SELECT name FROM views WHERE graph = ? ORDER BY name"
+VIEW_OF = """
+    SELECT graphs.id, graphs.hash, graphs.nodes, coalesce(views.meta, graphs.meta)
+    FROM views JOIN graphs ON graphs.id = views.view WHERE views.graph = ? AND views.name = ?"""
+
 
 def scan(connection: sqlite3.Connection, query: str, after: int) -> tuple[list[Row], str | None]:
     """The rows of one of the queries above; where some are damaged, those on both sides of them, and what is wrong."""
