@@ -14,22 +14,24 @@ import pytest
 
 from graphreel.graph import Graph, structure_hash
 from graphreel.tracefile import Trace, is_reel, open_reel
-from tests.tracefile_samples import model, record
+from tests.tracefile_samples import keyframe, model, record
 
 KILLS = 20
 
-# Writes until it is killed. Every third iteration brings a graph that is new; each committed index goes down the pipe.
+# Writes until it is killed. Every third iteration brings a graph that is new, every fifth a keyframe; each committed
+# index goes down the pipe.
 RECORDER = """
 import os, sys
 from pathlib import Path
 from graphreel.tracefile import TraceWriter
-from tests.tracefile_samples import INFO, model, record
-graphs = [model(layers) for layers in range(1, 40)]
+from tests.tracefile_samples import INFO, keyframe, model, record
+graphs = [model(layers) for layers in range(2, 41)]
 os.write(1, b"ready\\n")
 writer = TraceWriter(Path(sys.argv[1]), INFO, capacity=int(sys.argv[2]))
 limit = int(sys.argv[3])
 for index in range(limit):
-    writer.put(record(graphs[index // 3 % 39], index), index)
+    kept = keyframe(index, 20_000) if index % 5 == 4 else None
+    writer.put(record(graphs[index // 3 % 39], index, keyframe=kept), index)
     if limit == 1_000_000:
         writer.flush()
     if writer.committed is not None:
@@ -54,7 +56,7 @@ def hashed_model(layers: int) -> tuple[Graph, str]:
 
 def check(trace: Trace, index: int) -> None:
     """The iteration holds what the recorder put into it."""
-    graph, digest = hashed_model(index // 3 % 39 + 1)
+    graph, digest = hashed_model(index // 3 % 39 + 2)
     expected = record(graph, index)
     entry = trace.iterations[index]
     assert (entry.index, entry.duration_ns, entry.scalars) == (index, expected.duration_ns, expected.scalars)
@@ -62,6 +64,10 @@ def check(trace: Trace, index: int) -> None:
     columns = trace.columns(index)
     for name, column in expected.columns.items():
         np.testing.assert_array_equal(columns[name], column)
+    kept = trace.keyframe(index)
+    assert (kept is not None) == (index % 5 == 4) == (index in trace.keyframes)
+    if kept is not None:
+        assert kept.storages[0].data.tobytes() == keyframe(index, 20_000).storages[0].data.tobytes()
 
 
 @pytest.mark.parametrize("seed", range(KILLS))

@@ -29,6 +29,7 @@ _PATIENCE = 5.0  # seconds; readers hold the file for milliseconds
 
 
 _HASHED = 4  # an iteration's graph and its views, and those of the one that it takes turns with
+_JOURNAL = 16 << 20  # bytes
 _ROOM_TO_END = 16 << 10  # bytes, for what is written of how the recording ended
 
 
@@ -68,6 +69,8 @@ class ReelDatabase:
             # The disk is waited for when the journal is folded in, not at every iteration: a killed program loses
             # nothing by it, and a power cut only the newest iterations.
             self._connection.execute("PRAGMA synchronous=NORMAL")
+            # The journal grows with a large keyframe, and need not stay so.
+            self._connection.execute(f"PRAGMA journal_size_limit={_JOURNAL}")
             # The journal and its index are made now: better no recording than one that fails at the first iteration.
             self._connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
         except sqlite3.Error:
