@@ -124,6 +124,8 @@ class RecordOptions:
     """Globs over keys of nodes and names of values: what level `values` keeps whole. Empty means all."""
     values_limit: int = 16 << 20
     """Bytes of whole values that one iteration keeps."""
+    operations_limit: int = 1_000_000
+    """Operations that an iteration may have; one that would be longer is ended there, or it would fill the memory."""
 
     def level_at(self, index: int) -> Level | None:
         """How much is kept of an iteration; None where it is not recorded."""

@@ -7,7 +7,6 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from graphreel.capture.options import Level
 from graphreel.capture.torch.arguments import Signature, Signatures
 from graphreel.capture.torch.autograd_view import with_autograd
 from graphreel.capture.torch.log import NO_ALIAS, NO_NODE, NO_TENSOR, Event, PassLog
@@ -45,9 +44,8 @@ class Converter:
     `lines` are the user's lines of each stack by number; it may grow while the recording goes on.
     """
 
-    def __init__(self, lines: Sequence[tuple[Line, ...]], level: Level) -> None:
+    def __init__(self, lines: Sequence[tuple[Line, ...]]) -> None:
         self._lines = lines
-        self._level = level
         self._signatures = Signatures()
         self._recent: list[_Made] = []
 
@@ -61,7 +59,7 @@ class Converter:
         starts, ends = (np.fromiter(column, np.int64, len(column))[kept] for column in (log.starts, log.ends))
         begin = int(starts[0]) if log.first and len(kept) else log.begin_ns
         columns = {}
-        if self._level.has_timing:
+        if log.level is not None and log.level.has_timing:
             columns = {"start_ns": starts - begin, "duration_ns": ends - starts}
         record = IterationRecord(
             graph=made.graph,
@@ -89,22 +87,32 @@ class Converter:
         return made
 
     def _scalars(self, log: PassLog) -> dict[str, float]:
-        """Learning rates, and what the program itself read: `loss` where backward began there, else by its line."""
+        """Learning rates, and what the program itself read: `loss` where backward began there, else by its line.
+
+        The second loss of a pass is `loss.2`, the second number that one line reads `item train.py:41.2`.
+        """
         scalars = dict(log.scalars)
+        seconds: dict[str, int] = {}
         for tensor, (number, stack) in log.items.items():
-            if tensor == log.loss or self._is_view_of_loss(log, tensor):
-                scalars["loss"] = number
+            loss = self._loss_of(log, tensor)
+            if loss >= 0:
+                scalars["loss" if loss == 0 else f"loss.{loss + 1}"] = number
             elif self._lines[stack]:
                 file, line, _ = self._lines[stack][-1]
-                scalars[f"item {file.rpartition('/')[2]}:{line}"] = number
+                name = f"item {file.rpartition('/')[2]}:{line}"
+                seconds[name] = at = seconds.get(name, 0) + 1
+                scalars[name if at == 1 else f"{name}.{at}"] = number
         return scalars
 
-    def _is_view_of_loss(self, log: PassLog, tensor: int) -> bool:
-        """Whether a tensor is `loss.detach()`, which programs read as well."""
-        return any(
-            tensor in event[10] and event[1] == (log.loss,) and log.ops[event[0]].name == "aten.detach.default"
-            for event in reversed(log.events)
-        )
+    def _loss_of(self, log: PassLog, tensor: int) -> int:
+        """Which loss of the pass a tensor is, counted from 0, or -1. `loss.detach()`, which programs read too, is one."""
+        if tensor in log.losses:
+            return log.losses.index(tensor)
+        for event in reversed(log.events):
+            if tensor in event[10]:
+                detached = event[1][0] if log.ops[event[0]].name == "aten.detach.default" else NO_TENSOR
+                return log.losses.index(detached) if detached in log.losses else NO_TENSOR
+        return NO_TENSOR
 
 
 def _equal(log: PassLog, made: _Made) -> bool:

@@ -51,7 +51,7 @@ class RecordMode(TorchDispatchMode):
         step: Number of the optimizer's step under way, 0 for none.
         base: What autograd's counter stood at when the pass began.
         ops: The operators met so far; events name them by their place.
-        before: Asked before each operation while set: it may end the pass.
+        before: Asked before each operation outside of modules while set: it may end the pass.
         watch: Looks at the tensors of the pass under way; None for most passes.
         fault: Told of an error of the recorder's own.
         met_compiled: Called once, at the first operation of a function that `torch.compile` would have compiled.
@@ -70,7 +70,7 @@ class RecordMode(TorchDispatchMode):
         self.calls: list[ModuleCall] = []
         self.step = 0
         self.base = 0
-        self.before: Callable[[Sequence[Any]], None] | None = None
+        self.before: Callable[[OpInfo, FrameType | None, Sequence[Any]], None] | None = None
         self.watch: Watch | None = None
         self.met_compiled: Callable[[], None] | None = None
         self.met_higher_order = False
@@ -152,8 +152,8 @@ class RecordMode(TorchDispatchMode):
         self, info: OpInfo, frame: FrameType | None, args: tuple[Any, ...], kwargs: Mapping[str, Any] | None
     ) -> tuple[Any, ...]:
         """What is known of an operation before it runs: all of a `RawEvent` but the outputs."""
-        if self.before is not None:
-            self.before((*args, *kwargs.values()) if kwargs else args)
+        if self.before is not None and not self.calls:
+            self.before(info, frame, (*args, *kwargs.values()) if kwargs else args)
         inputs: list[int] = []
         arguments = self._encode(args, inputs) if args else ()
         keywords = tuple(zip(kwargs, self._encode(kwargs.values(), inputs), strict=True)) if kwargs else ()
@@ -168,7 +168,8 @@ class RecordMode(TorchDispatchMode):
         else:
             autograd, number, stack = None, NO_NODE, self.stacks.number(frame)
             if frame is not None and frame.f_code is _MAKE_GRADS and inputs and self.log is not None:
-                self.log.loss, autograd = inputs[0], ""
+                autograd = ""
+                self.log.losses.append(inputs[0])
         scope = calls[-1].scope if calls else 0
         counter = _get_sequence_nr() - self.base
         return info.index, tuple(inputs), arguments, keywords, stack, scope, self.step, autograd, number, counter

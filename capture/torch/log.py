@@ -4,9 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
+from graphreel.capture.options import Level
 from graphreel.capture.torch.ops import OpInfo
 from graphreel.capture.torch.watch import Watch
 from graphreel.graph import ValueKind
+from graphreel.tracefile.extras import Finding
 from graphreel.tracefile.model import Status
 
 if TYPE_CHECKING:
@@ -88,7 +90,7 @@ class TensorNote(NamedTuple):
 class ScopeNote(NamedTuple):
     """A call of a module: the call around it (0 for none), its names from there on, its classes, and its stack.
 
-    Or, `is_function`, of a custom `autograd.Function`.
+    Or, `is_function`, of a custom `autograd.Function`; or, `is_again`, of what `torch.utils.checkpoint` runs again.
     """
 
     parent: int
@@ -96,6 +98,7 @@ class ScopeNote(NamedTuple):
     classes: tuple[str, ...]
     stack: int
     is_function: bool = False
+    is_again: bool = False
 
 
 @dataclass(slots=True)
@@ -122,12 +125,14 @@ class PassLog:
         floats: Floats of the optimizer's operations, in order.
         errors: What operations raised, by event.
         items: Numbers that the program read, by tensor (`loss.item()`), and the line that read them.
-        loss: The tensor that backward started from, or -1.
+        losses: The tensors that backward started from, in order.
         scalars: Numbers known otherwise, such as learning rates.
         preparation: How many events at the front only prepared the run, up to the last parameter of a module.
         first: Whether more of the program's preparations may stand at the front.
         watches: What looked at the pass's tensors; each adds to the iteration.
         autograd: What was seen of the autograd graph, where that was wanted.
+        level: How much is kept; None for a pass that is noted down only to find where it ends.
+        findings: What the recorder noticed, with events for nodes.
     """
 
     begin_ns: int
@@ -143,15 +148,26 @@ class PassLog:
     floats: list[float] = field(default_factory=list)
     errors: dict[int, str] = field(default_factory=dict)
     items: dict[int, tuple[float, int]] = field(default_factory=dict)
-    loss: int = NO_TENSOR
+    losses: list[int] = field(default_factory=list)
     scalars: dict[str, float] = field(default_factory=dict)
     preparation: int = 0
     first: bool = False
     watches: Sequence[Watch] = ()
     autograd: "AutogradNotes | None" = None
+    level: Level | None = Level.TIMING
+    findings: list[Finding] = field(default_factory=list)
     end_ns: int = 0
     status: Status = Status.COMPLETE
     failure: FailureNote | None = None
+
+    def positions(self) -> set[tuple[int, int]]:
+        """Operator and stack of each operation so far that ran outside of modules, backward and optimizers."""
+        return {(raw[0], raw[4]) for raw in self.events if not raw[5] and not raw[6] and raw[7] is None}
+
+    def forget_from(self, event: int) -> None:
+        """Drop the last operations, from this one on, none of which is an optimizer's."""
+        del self.events[event:], self.starts[event:], self.ends[event:]
+        self.errors = {at: error for at, error in self.errors.items() if at < event}
 
     def event(self, index: int) -> Event:
         """An event with its names."""

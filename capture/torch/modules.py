@@ -1,15 +1,15 @@
 """Which module runs, and what its parts are called relative to the outermost module."""
 
-import gc
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import FrameType
 from typing import Self
+from weakref import ref
 
 import torch
 from torch import nn
 from torch.optim import Optimizer
 
+from graphreel.capture.torch.log import ScopeNote
 from graphreel.graph import ValueKind
 
 
@@ -36,38 +36,103 @@ class ModuleNames:
                 names.tensors.setdefault(id(buffer), (ValueKind.BUFFER, prefix + name))
         return names
 
+    def path(self, module: nn.Module) -> str:
+        """The dotted path of a part; empty for the outermost module itself, and for what is no part of it."""
+        return self.modules.get(id(module), "")
+
+    def classes_above(self, path: str) -> tuple[str, ...]:
+        """The classes of what is above a part, from the outermost module on."""
+        steps = path.split(".") if path else []
+        return tuple(self.classes.get(".".join(steps[:depth]), "") for depth in range(len(steps)))
+
 
 @dataclass(slots=True)
 class ModuleCall:
-    """A module that is running: its `id`, class, scope in the pass, dotted path, and the frame that called it.
+    """A module that is running, or something else that has a scope.
 
-    A custom `autograd.Function` that is running has `id` 0, and the path of the module around it.
+    Attributes:
+        module: Its `id`; 0 for what is no module.
+        note: Its scope as it is noted down; the scope around it is another pass's when a pass begins within it.
+        scope: Number of its scope in the pass.
+        parts: Names within its outermost module.
+        path: Its dotted path there.
+        frame: The frame that called it, on stack `stack`; None while nothing is noted down.
     """
 
     module: int
-    kind: str
-    scope: int
-    path: str
-    frame: FrameType | None
-    stack: int
+    note: ScopeNote
+    scope: int = 0
+    parts: ModuleNames = field(default_factory=ModuleNames)
+    path: str = ""
+    frame: FrameType | None = None
+    stack: int = 0
 
 
-def call_names(names: ModuleNames, module: nn.Module, above: str | None) -> tuple[tuple[str, ...], tuple[str, ...]]:
+class RootNames:
+    """Names of outermost modules, which stay the same over all passes, and of their parts.
+
+    A module goes by its class; the second one of that class by `Net#2`, and so on in the order of their first calls.
+    One that died leaves its name to the next. No module is held.
+    """
+
+    def __init__(self) -> None:
+        self._names: dict[int, tuple[str, ref[nn.Module]]] = {}
+        self._parts: dict[int, ModuleNames] = {}
+
+    def name(self, module: nn.Module) -> str:
+        """The name of an outermost module, given now if it has none."""
+        known = self._names.get(id(module))
+        if known is not None and known[1]() is module:
+            return known[0]
+        self._names = {key: found for key, found in self._names.items() if found[1]() is not None}
+        taken = {name for name, _ in self._names.values()}
+        kind = type(module).__name__
+        name = next(name for name in (kind, *(f"{kind}#{at}" for at in range(2, len(taken) + 3))) if name not in taken)
+        self._names[id(module)] = name, ref(module)
+        return name
+
+    def enter(self, module: nn.Module) -> ModuleNames:
+        """The names of the parts of an outermost module that is called, as they are now."""
+        parts = self._parts[id(module)] = ModuleNames.of(module)
+        return parts
+
+    def begin(self) -> None:
+        """A pass begins: what is called again in its backward was called in this pass."""
+        self._parts.clear()
+
+    def call(self, module: nn.Module, root: ModuleNames | None) -> tuple[tuple[str, ...], tuple[str, ...], ModuleNames]:
+        """Names, classes and parts of a module that is called outside of all others; `root` are its own parts.
+
+        Without them it is called again by a checkpoint, and goes by the whole path that it had in forward.
+        """
+        kind = type(module).__name__
+        if root is not None:
+            return (self.name(module),), (kind,), root
+        for key, parts in self._parts.items():
+            path = parts.modules.get(id(module))
+            if path is not None and key in self._names:
+                above = parts.classes_above(path)
+                names = (self._names[key][0], *(path.split(".") if path else ()))
+                return names, (*above, kind), parts
+        return (kind,), (kind,), ModuleNames()
+
+
+def call_names(above: ModuleCall, module: nn.Module) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The scope names from the calling module's scope down to a called one, and their classes.
 
-    `above` is the caller's dotted path, or None for an outermost call. `layers.0` called by the root gives `layers`
-    and `0`, so that containers, which are never called themselves, show as groups.
+    `layers.0` called by the root gives `layers` and `0`, so that containers, which are never called themselves, show as
+    groups.
     """
-    path = names.modules.get(id(module))
+    path = above.parts.modules.get(id(module))
     kind = type(module).__name__
-    if above is None or path is None:
+    if path is None:
         return (kind,), (kind,)
-    prefix = f"{above}." if above else ""
+    prefix = f"{above.path}." if above.path else ""
     if not path or not path.startswith(prefix):
         # Shared by two branches and called from the other one: its whole path tells which it is.
         return (path or kind,), (kind,)
     parts = path[len(prefix) :].split(".")
-    inner = [names.classes.get(prefix + ".".join(parts[: depth + 1]), "") for depth in range(len(parts) - 1)]
+    inner = [above.parts.classes.get(prefix + ".".join(parts[: depth + 1]), "") for depth in range(len(parts) - 1)]
     return tuple(parts), (*inner, kind)
 
 
@@ -88,16 +153,3 @@ def optimizer_names(
                 if isinstance(state, torch.Tensor):
                     found[id(state)] = (ValueKind.OPTIMIZER_STATE, f"{name}.{key}" if name else str(key))
     return found
-
-
-def any_optimizer_of(members: Mapping[int, object]) -> bool:
-    """Whether the program has made an optimizer for one of these parameters, given by `id`."""
-    # PyTorch keeps no list of optimizers, so the garbage collector's has to do. By type, not by isinstance, which
-    # runs code of the objects asked.
-    return any(
-        id(parameter) in members
-        for found in gc.get_objects()
-        if issubclass(type(found), Optimizer)
-        for group in getattr(found, "param_groups", ())
-        for parameter in group["params"]
-    )

@@ -1,17 +1,17 @@
-"""Where an iteration begins and ends.
+"""Begins and ends passes, and hands them over.
 
-An iteration ends at the optimizer's step; what afterwards reads a result of it (`loss.item()`) still belongs to it.
-Without an optimizer it ends where the same outermost module is called again, or where it is marked by hand.
+Where one ends is what `turns` says, which knows positions only; here they are made of modules, tensors and lines.
 """
 
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
+from types import FrameType
 from typing import Any, Protocol
 
 import torch
 from torch import nn
-from torch._C import _get_dispatch_stack_at, _len_torch_dispatch_stack
+from torch._C import _current_graph_task_id
 from torch._C._autograd import _get_sequence_nr
 from torch.optim import Optimizer
 
@@ -21,12 +21,21 @@ from graphreel.capture.torch.convert import Converter
 from graphreel.capture.torch.dispatch import RecordMode
 from graphreel.capture.torch.failures import failure_of
 from graphreel.capture.torch.kernels import KernelsWatch
-from graphreel.capture.torch.log import PassLog, ScopeNote
-from graphreel.capture.torch.modules import ModuleNames, any_optimizer_of
+from graphreel.capture.torch.log import PassLog
+from graphreel.capture.torch.modules import ModuleNames, RootNames
+from graphreel.capture.torch.ops import OpInfo
+from graphreel.capture.torch.optimizers import KnownOptimizers
 from graphreel.capture.torch.profiler import Profiler
+from graphreel.capture.torch.pushing import Pushed
 from graphreel.capture.torch.stacks import source_text
+from graphreel.capture.torch.taking import taking_of
+from graphreel.capture.torch.turns import CALL, Position, Taking, Turns
 from graphreel.capture.torch.watching import Watches, watches_of
+from graphreel.tracefile.extras import Finding
 from graphreel.tracefile.model import IterationRecord, Status
+
+_SCALED = "aten._amp_update_scale_.default"
+"""What a GradScaler does once a turn, also where it leaves the optimizer's step out."""
 
 
 class Writer(Protocol):
@@ -48,105 +57,151 @@ class Writer(Protocol):
 class Passes:
     """Begins and ends passes, decides which are recorded, and hands them to the writer.
 
+    A pass that is not recorded is not noted down either, and ends at calls and steps alone. Three kinds are noted down
+    all the same and then dropped: the first, in which `turns` learns what belongs to a turn; one before a pass that is
+    recorded, so that this one begins at its first operation; and those of a program that calls no modules.
+
     Attributes:
         recorded: How many iterations went to the writer.
-        names: What the parts of the outermost module that runs are called.
+        names: What the outermost modules are called, and their parts.
         roots: The outermost modules that were called in the pass under way, by `id`.
         by_hand: Whether an iteration that was marked by hand is under way.
+        turns: Where passes end by themselves.
         profiler: PyTorch's profiler, for the iterations that ask for kernels.
         backward: Looks at the backward of those passes that ask for it.
     """
 
     def __init__(self, writer: Writer, options: RecordOptions, mode: RecordMode) -> None:
         self.recorded = 0
-        self.names = ModuleNames()
+        self.names = RootNames()
         self.roots: set[int] = set()
         self.by_hand = False
         self.profiler = Profiler()
         self.backward = BackwardWatch(mode.table)
         self._writer, self._options, self._mode = writer, options, mode
         self._table, self._stacks = mode.table, mode.stacks
-        self._converter = Converter(mode.stacks.lines, options.level)
-        self._depth = _len_torch_dispatch_stack()
-        self._pushed = self._marked = self._epilogue = self._tail = False
+        self._optimizers = KnownOptimizers()
+        self.turns = Turns(self._may_end_here, self._optimizers.count)
+        self._converter = Converter(mode.stacks.lines)
+        self._pushed = Pushed(mode)
+        self._marked = self._blind = False
         self._index = self._end_ns = 0
-        self._steppers: list[int] = []
-        self._optimizer_seen, self._calls_until_search = False, 1
 
-    def module_called(self, module: nn.Module) -> None:
-        """A module is called that no other module called: perhaps a new pass begins."""
-        again = id(module) in self.roots and not self._marked and not self._mode.step
-        if self._epilogue or (again and self._may_end_here()):
-            self.next()
+    def module_called(self, module: nn.Module, frame: FrameType) -> ModuleNames | None:
+        """A module is called that no other module called: perhaps a new pass begins. Gives its parts' names if noted."""
+        if self._optimizers.drop_stale(frame):
+            self._mode.step = 0
+        if not self._marked and not self._optimizers.stepping:
+            at = CALL, self._stacks.number(frame)
+            again = id(module) in self.roots
+            evaluates = not module.training and not torch.is_grad_enabled()
+            if self.turns.call(at, again=again, evaluates=evaluates):
+                self.next(at)
+            log = self._mode.log
+            self.turns.works([at] if log is None else [*log.positions(), at])
+            self.turns.called()
         self.roots.add(id(module))
+        self.names.name(module)
         if self._mode.log is None:
-            self.pop()
-            return
-        self.push()
-        self.names = ModuleNames.of(module)
-        for key, name in self.names.tensors.items():
+            self._pushed.pop()
+            return None
+        self._pushed.push()
+        self.profiler.resume()
+        parts = self.names.enter(module)
+        for key, name in parts.tensors.items():
             self._table.members.setdefault(key, name)
+        return parts
 
-    def step_begins(self, optimizer: Optimizer) -> None:
-        """An optimizer begins its step."""
-        self._optimizer_seen = True
-        if self._epilogue:
-            if id(optimizer) in self._steppers:
-                self.next()
-            else:
-                # Several optimizers that step one right after the other are one iteration.
-                self._epilogue, self._mode.before = False, None
-                self.profiler.resume()
-        self._steppers.append(id(optimizer))
-
-    def step_ends(self) -> None:
-        """An optimizer ended its step, and with it the pass, but for what reads its results."""
-        if self._marked:
-            return
-        if self._mode.log is not None:
-            self._epilogue, self._mode.before = True, self._before_operation
-            # The pass's end is noticed within an operation, where no profile may end and another begin.
+    def module_left(self) -> None:
+        """The outermost module is left again, and the pass may soon be found to have ended, within an operation."""
+        if not self._optimizers.stepping and not (self._trained() and self._optimizers.seen):
             self.profiler.pause()
-            return
-        self._finish()
-        if self._index in self._options.iterations:
-            self._begin_tail()
-        else:
-            self.begin(self._end_ns)
 
-    def begin(self, now: int) -> None:
-        """Begin the pass with the next number, if it is to be recorded."""
+    def step_begins(self, optimizer: Optimizer, frame: FrameType) -> None:
+        """An optimizer begins its step."""
+        self._optimizers.drop_stale(frame.f_back)
+        nested = self._optimizers.stepping
+        self._optimizers.begins(optimizer, frame)
+        if self._marked or nested:
+            return
+        if id(optimizer) in self.turns.steps:
+            self.next(None)
+        log = self._mode.log
+        self.turns.works(() if log is None else log.positions())
+        self.profiler.resume()
+
+    def step_ends(self, optimizer: Optimizer) -> None:
+        """An optimizer ended its step, and perhaps with it the work of a turn."""
+        self._optimizers.ends()
+        if self._marked or self._optimizers.stepping:
+            return
+        self.turns.stepped(id(optimizer))
+        # The pass's end is noticed within an operation, where no profile may end and another begin.
+        self.profiler.pause()
+
+    def begin(self, now: int, at: Position | None = None, *, worked: bool = False) -> None:
+        """Begin the pass with the next number, and note it down if that is wanted."""
         self.roots.clear()
-        self._steppers.clear()
-        self._epilogue, self._mode.before = False, None
-        self.names = ModuleNames()
-        self._mode.watch = self._table.entered = None
+        if not self._mode.calls:
+            self.names.begin()
+        self.turns.begin(at, worked=worked)
+        self._mode.watch = self._table.entered = self._mode.before = None
         self._mode.base = _get_sequence_nr()
-        if self._index not in self._options.iterations or (self._marked and not self.by_hand):
+        level = self._level()
+        if level is None and not self._is_noted():
             self._mode.log = None
             return
-        log = PassLog(now, time.time_ns(), self._mode.ops, first=self._index == 0 and not self.by_hand)
+        log = PassLog(now, time.time_ns(), self._mode.ops, first=self._index == 0 and not self.by_hand, level=level)
         self._table.begin(log.tensors)
         self._mode.log = log
-        self._watch(log)
+        self._mode.before = self._before_operation
+        if level is not None:
+            self._watch(log)
         for call in self._mode.calls:
             # A pass that begins within a module starts with that module's scope.
-            names, above = (call.kind,), call.scope and len(log.scopes) - 1
-            log.scopes.append(ScopeNote(above, names, names, call.stack, is_function=not call.module))
+            log.scopes.append(call.note._replace(parent=len(log.scopes) - 1))
             call.scope = len(log.scopes) - 1
-        self.push()
+        self._pushed.push()
+
+    def _level(self) -> Level | None:
+        """How much is kept of the pass with the next number; None for nothing."""
+        return None if self._marked and not self.by_hand else self._options.level_at(self._index)
+
+    def _is_noted(self) -> bool:
+        """Whether a pass that is not recorded is noted down."""
+        before_recorded = self._options.level_at(self._index + 1) is not None
+        return not self._marked and (self._index == 0 or before_recorded or self._blind)
+
+    def _watch(self, log: PassLog) -> None:
+        """Let those look at a pass that its iteration asks for."""
+        watches = watches_of(self._options, self._index, log, self._table)
+        if watches:
+            self._mode.watch = Watches(watches)
+            self._table.entered = self._mode.watch.entered
+            log.watches = (self._mode.watch,)
+        if log.level is Level.KERNELS:
+            # Not told of each operation: it needs none of them, and telling costs.
+            log.watches = (*log.watches, Watches((KernelsWatch(self.profiler),)))
+        if self._options.has_autograd(self._index):
+            log.autograd = self.backward.begin(log, self._mode.base)
+
+    def next(self, at: Position | None) -> None:
+        """End the pass under way and begin the next, which this position made begin."""
+        self._finish()
+        self.begin(self._end_ns, at)
 
     def _finish(self, status: Status = Status.COMPLETE, error: BaseException | None = None) -> None:
         """Hand the pass under way to the writer and count on; the next one is not begun."""
-        log, self._mode.log = self._mode.log, None
-        self._mode.watch = self._table.entered = None
-        self.backward.end()
+        log = self._mode.log
+        self.let_go()
         index, self._index = self._index, self._index + 1
-        now = time.perf_counter_ns()
-        if log is None:
-            self._end_ns = now
+        self._blind = not self.turns.calls
+        if log is None or log.level is None:
+            self._end_ns = time.perf_counter_ns()
             return
-        log.end_ns = self._end_ns = log.ends[-1] if self._epilogue and log.ends else now
+        # What is waited for after the last operation of a turn, such as data, is waited for by the next.
+        turned = self.turns.worked and not self._marked and log.ends
+        log.end_ns = self._end_ns = log.ends[-1] if turned else time.perf_counter_ns()
         for watch in log.watches:
             watch.ended()
         log.status = status
@@ -160,119 +215,118 @@ class Passes:
         self.recorded += 1
         self._writer.put(partial(self._converter, log), index)
 
-    def _watch(self, log: PassLog) -> None:
-        """Let those look at a pass that its iteration asks for."""
-        watches = watches_of(self._options, self._index, log, self._table)
-        if watches:
-            self._mode.watch = Watches(watches)
-            self._table.entered = self._mode.watch.entered
-            log.watches = (self._mode.watch,)
-        if self._options.level_at(self._index) is Level.KERNELS:
-            # Not told of each operation: it needs none of them, and telling costs.
-            log.watches = (*log.watches, Watches((KernelsWatch(self.profiler),)))
-        if self._options.has_autograd(self._index):
-            log.autograd = self.backward.begin(log, self._mode.base)
+    def let_go(self) -> None:
+        """Note nothing down any more of the pass under way, and hold nothing of it."""
+        self._mode.log = self._mode.watch = self._mode.before = self._table.entered = None
+        self.backward.end()
 
-    def next(self) -> None:
-        """End the pass under way and begin the next."""
-        self._end()
-        self.begin(self._end_ns)
+    def drop(self) -> None:
+        """Give the pass under way up."""
+        self.let_go()
+        self.profiler.end()
 
-    def _end(self) -> None:
-        """End the pass under way; what followed a pass that is not recorded is dropped."""
-        if self._tail:
-            self._tail, self._mode.log = False, None
-            self._end_ns = time.perf_counter_ns()
-        else:
-            self._finish()
-
-    def _begin_tail(self) -> None:
-        """Watch what follows a pass that is not recorded, so that it is not taken for the begin of the next."""
-        self._tail = True
-        log = PassLog(begin_ns=0, started_ns=0, ops=self._mode.ops)
-        self._table.begin(log.tensors)
-        self._mode.log = log
-        self._epilogue, self._mode.before = True, self._before_operation
-        self.push()
+    def give_up(self, finding: Finding) -> None:
+        """End the pass under way, as far as it came, because the recorder cannot go on."""
+        if self._mode.log is not None:
+            self._mode.log.findings.append(finding)
+        self._finish(Status.PARTIAL)
 
     def finish_last(self, error: BaseException | None) -> None:
         """Decide what becomes of the pass under way when the recording ends."""
-        if self._epilogue:
-            self.next()
+        log, turns = self._mode.log, self.turns
         if isinstance(error, SystemExit) and not error.code:
             error = None
-        log = self._mode.log
-        if log is None:
+        if log is None or log.level is None:
+            self.drop()
             return
-        if isinstance(error, KeyboardInterrupt) and not log.events:
-            # Interrupted between two passes, as most are: the next one had not begun.
-            self._mode.log = None
-        elif error is not None and not isinstance(error, SystemExit | GeneratorExit):
-            self._finish(Status.PARTIAL if isinstance(error, KeyboardInterrupt) else Status.FAILED, error)
-        elif not log.events or (self.recorded and not self.roots and not self._trained()):
-            # Only the program's last words, such as saving the model: no iteration.
-            self._mode.log = None
+        if error is not None and not isinstance(error, KeyboardInterrupt | SystemExit | GeneratorExit):
+            self._finish(Status.FAILED, error)
+            return
+        if turns.loose is not None:
+            # The program's last words, such as saving the model: they belong to no iteration.
+            log.forget_from(turns.loose[0])
+        if turns.steps and not turns.is_broken_off() and not self._optimizers.stepping:
+            self._finish()
+        elif not log.events or (self._index and not self.roots and not self._trained() and not self.by_hand):
+            # Interrupted between two passes, as most are, or the last words again.
+            self.drop()
+        elif isinstance(error, KeyboardInterrupt):
+            self._finish(Status.PARTIAL, error)
         else:
-            unfinished = error is not None or bool(self._mode.calls) or (self._trained() and self._optimizer_seen)
+            unfinished = error is not None or bool(self._mode.calls) or (self._trained() and self._optimizers.seen)
             self._finish(Status.PARTIAL if unfinished else Status.COMPLETE)
-
-    def _trained(self) -> bool:
-        """Whether autograd noted down anything since the pass began."""
-        return _get_sequence_nr() != self._mode.base
 
     def mark_begins(self) -> None:
         """Begin an iteration that the program marks."""
-        if self._epilogue or (self._mode.log is not None and self._mode.log.events and self.recorded):
-            self._end()
+        log = self._mode.log
+        if not self._marked and log is not None and (self.turns.steps or (self._index and log.events)):
+            self._finish()
+        self.drop()
         self.by_hand = self._marked = True
         self.begin(time.perf_counter_ns())
 
     def mark_ends(self, error: BaseException | None) -> None:
         """End an iteration that the program marks, by this exception if there is one."""
-        self._epilogue = False
         if error is None:
             self._finish()
         else:
             self._finish(Status.FAILED if isinstance(error, Exception) else Status.PARTIAL, error)
         self.by_hand = False
         self.begin(self._end_ns)
-        self.pop()
-
-    def _before_operation(self, args: Sequence[Any]) -> None:
-        """After a step: an operation that reads a result of the pass still belongs to it, any other begins the next."""
-        if torch._C._current_autograd_node() is None and any(map(self._is_result, args)):
-            return
-        self.next()
-
-    def _is_result(self, given: Any) -> bool:
-        if isinstance(given, list | tuple):
-            return any(map(self._is_result, given))
-        if not isinstance(given, torch.Tensor):
-            return False
-        # Of a pass that is not recorded no results are known, but what has a history can only come from there.
-        return self._table.is_result(given) or (self._tail and given.requires_grad and not given.is_leaf)
-
-    def _may_end_here(self) -> bool:
-        """Whether the same module called again means a new pass: so without gradients, or without any optimizer."""
-        if not self._trained():
-            return True
-        if self._optimizer_seen:
-            return False
-        self._calls_until_search -= 1
-        if self._calls_until_search <= 0:
-            self._calls_until_search = 2 * self.recorded + 2
-            self._optimizer_seen = any_optimizer_of(self._table.members)
-        return not self._optimizer_seen
-
-    def push(self) -> None:
-        """Put the mode on top, where it was when the recording began; under a mode of the program's own, wait."""
-        if not self._pushed and _len_torch_dispatch_stack() == self._depth:
-            self._mode.__enter__()
-            self._pushed = True
+        self._pushed.pop()
 
     def pop(self) -> None:
-        """Take the mode away; where the program put one of its own above, ours stays and does nothing."""
-        count = _len_torch_dispatch_stack()
-        if self._pushed and count and _get_dispatch_stack_at(count - 1) is self._mode:
-            self._mode.__exit__(None, None, None)
-            self._pushed = False
+        """Take the mode away."""
+        self._pushed.pop()
+
+    def within_bounds(self) -> None:
+        """End a pass that has grown so long that it would fill the memory; the next goes on from there."""
+        log = self._mode.log
+        if log is None or len(log.events) < self._options.operations_limit or self._mode.step:
+            return
+        if log.level is None:
+            self.begin(time.perf_counter_ns(), worked=True)
+            return
+        message = (
+            f"this iteration was ended after {len(log.events):,} operations, so that it does not fill the memory; what "
+            "follows is the next one. Mark iterations by hand: with recorder.iteration():"
+        )
+        log.findings.append(Finding("too-long", message))
+        self._finish(Status.PARTIAL)
+        self.begin(self._end_ns, worked=True)
+
+    def _before_operation(self, info: OpInfo, frame: FrameType | None, args: Sequence[Any]) -> None:
+        """Before an operation outside of modules: perhaps it begins the next pass."""
+        log, turns = self._mode.log, self.turns
+        if log is None or self._mode.step:
+            return
+        if len(log.events) >= self._options.operations_limit:
+            self.within_bounds()
+            return
+        if self._marked:
+            return
+        if _current_graph_task_id() != -1:
+            if not turns.worked:
+                turns.works(log.positions())
+            return
+        if not turns.worked or Profiler.running is self.profiler:
+            return
+        counts = len(log.events), len(log.tensors)
+        taking = taking_of(info, args, self._table, (turns.loose or counts)[1])
+        # Within a library, many operations have the same lines of the user's, and what reads a result says more.
+        exact = taking is not Taking.RESULT or (frame is not None and self._stacks.is_users(frame.f_code))
+        if turns.operation(at := (info.index, self._stacks.number(frame)), taking, counts, exact=exact):
+            self.next(at)
+
+    def _trained(self) -> bool:
+        """Whether autograd noted down anything since the pass began."""
+        return _get_sequence_nr() != self._mode.base
+
+    def _may_end_here(self) -> bool:
+        """Whether a pass without a step may be over: without gradients, or without any optimizer."""
+        if not self._trained() or not self._optimizers.any_of(self._table.members):
+            return True
+        log = self._mode.log
+        # A GradScaler leaves the step out where gradients are not finite.
+        scaled = next((info.index for info in self._mode.ops if info.name == _SCALED), None)
+        return scaled is not None and log is not None and any(event[0] == scaled for event in log.events)

@@ -20,15 +20,17 @@ from torch.optim.optimizer import register_optimizer_step_post_hook, register_op
 
 from graphreel.capture.options import RecordOptions
 from graphreel.capture.torch.autograd_hooks import EngineHook, FunctionHook
+from graphreel.capture.torch.checkpoints import CheckpointHook
 from graphreel.capture.torch.compiler import HookNotice
 from graphreel.capture.torch.dispatch import RecordMode
 from graphreel.capture.torch.errors import RecorderState, RecorderWarning
 from graphreel.capture.torch.log import ScopeNote
-from graphreel.capture.torch.modules import ModuleCall, call_names, optimizer_names
+from graphreel.capture.torch.modules import ModuleCall, ModuleNames, call_names, optimizer_names
 from graphreel.capture.torch.passes import Passes, Writer
-from graphreel.capture.torch.stacks import Stacks
+from graphreel.capture.torch.stacks import NO_STACK, Stacks
 from graphreel.capture.torch.tensors import SwapGuard, TensorTable
 from graphreel.tracefile.errors import TraceError
+from graphreel.tracefile.extras import Finding
 
 _running: "WeakSet[TorchRecorder]" = WeakSet()
 
@@ -38,10 +40,12 @@ class TorchRecorder:
 
     Attributes:
         alive: False before the start, after the end, after a fault of the recorder's own, and in a forked child.
+        problem: Why the recording ended before the program did; empty where it did not, or where the writer knows.
     """
 
     def __init__(self, writer: Writer, options: RecordOptions | None = None) -> None:
         self.alive = False
+        self.problem = ""
         self._writer = writer
         self._options = options or RecordOptions()
         self._stacks, self._table = Stacks(), TensorTable()
@@ -73,6 +77,7 @@ class TorchRecorder:
             SwapGuard(self._table),
             EngineHook(self._passes.backward.backward_begins),
             FunctionHook(self._function_begins),
+            CheckpointHook(self._checkpoint_begins),
             HookNotice(),
             self._passes.profiler,
         ]
@@ -89,7 +94,8 @@ class TorchRecorder:
                 self._passes.finish_last(error)
             except Exception as fault:  # noqa: BLE001 - the program must not notice a fault of ours
                 self._give_up(fault)
-        self.alive, self._mode.log = False, None
+        self.alive = False
+        self._passes.drop()
         self._passes.pop()
         if self._mode.met_higher_order:
             # WORKAROUND: what PyTorch 2.13 compiles for torch.cond under any dispatch mode makes a later torch.export
@@ -101,7 +107,7 @@ class TorchRecorder:
         if self.alive:
             self._passes.profiler.remove()
             self._passes.finish_last(SystemExit("signal"))
-            self.alive, self._mode.log = False, None
+            self.alive = False
 
     @contextmanager
     def iteration(self) -> Iterator[None]:
@@ -121,7 +127,8 @@ class TorchRecorder:
 
     def abandon(self) -> None:
         """In a forked child: record nothing more and leave the file to the parent."""
-        self.alive, self._mode.log = False, None
+        self.alive = False
+        self._passes.let_go()
         self._writer.abandon()
         self._passes.profiler.abandon()
         self._passes.pop()
@@ -140,20 +147,37 @@ class TorchRecorder:
 
     def _module_enters(self, module: nn.Module, args: tuple[Any, ...]) -> None:
         calls = self._mode.calls
-        if not any(call.module for call in calls):
-            self._passes.module_called(module)
-        log = self._mode.log
-        above = calls[-1] if calls else None
-        if log is None:
-            calls.append(ModuleCall(id(module), type(module).__name__, 0, "", None, 0))
-            return
         # Two frames up stands `inner` of `Module._call_impl`, which is on the stack for as long as the module runs.
         frame = sys._getframe(2)
-        stack = self._stacks.number(frame, above.frame, above.stack) if above else self._stacks.number(frame)
-        names, classes = call_names(self._passes.names, module, above.path if above else None)
-        log.scopes.append(ScopeNote(above.scope if above else 0, names, classes, stack))
-        path = self._passes.names.modules.get(id(module), "")
-        calls.append(ModuleCall(id(module), type(module).__name__, len(log.scopes) - 1, path, frame, stack))
+        above = next((call for call in reversed(calls) if call.module), None)
+        root: ModuleNames | None = None
+        if above is None and not any(call.note.is_again for call in calls):
+            root = self._passes.module_called(module, frame)
+        log = self._mode.log
+        if log is None:
+            name = (type(module).__name__,)
+            calls.append(ModuleCall(id(module), ScopeNote(0, name, name, 0)))
+            return
+        if above is None:
+            names, classes, parts = self._passes.names.call(module, root)
+        else:
+            (names, classes), parts = call_names(above, module), above.parts
+            if len(log.events) >= self._options.operations_limit:
+                self._passes.within_bounds()
+        self._enter(ModuleCall(id(module), ScopeNote(0, names, classes, 0), 0, parts, parts.path(module), frame))
+
+    def _enter(self, call: ModuleCall) -> None:
+        """Something with a scope begins to run."""
+        log, calls = self._mode.log, self._mode.calls
+        if log is None:
+            return
+        above = calls[-1] if calls and calls[-1].frame is not None else None
+        until, outer = (above.frame, above.stack) if above else (None, NO_STACK)
+        call.stack = self._stacks.number(call.frame, until, outer)
+        call.note = call.note._replace(parent=above.scope if above else 0, stack=call.stack)
+        call.scope = len(log.scopes)
+        log.scopes.append(call.note)
+        calls.append(call)
 
     def _module_leaves(self, module: nn.Module, args: tuple[Any, ...], result: Any) -> None:
         calls = self._mode.calls
@@ -161,22 +185,31 @@ class TorchRecorder:
             if calls[depth].module == id(module):
                 # Those above it never came to their end: an interrupt, which hooks do not hear of.
                 del calls[depth:]
+                if not calls:
+                    self._passes.module_left()
                 return
 
     def _function_begins(self, function: type) -> Callable[[], None] | None:
         """The forward of a custom `autograd.Function` begins, which gives its operations a scope."""
-        log, calls = self._mode.log, self._mode.calls
-        if log is None or not self.alive or get_ident() != self._thread:
+        name = (function.__name__,)
+        return self._scope_begins(ScopeNote(0, name, name, 0, is_function=True))
+
+    def _checkpoint_begins(self) -> Callable[[], None] | None:
+        """A part of forward is about to be run again within backward."""
+        return self._scope_begins(ScopeNote(0, ("recompute",), ("torch.utils.checkpoint",), 0, is_again=True))
+
+    def _scope_begins(self, note: ScopeNote) -> Callable[[], None] | None:
+        calls = self._mode.calls
+        if self._mode.log is None or not self.alive or get_ident() != self._thread:
             return None
+        depth = len(calls)
         try:
-            above, frame, name = calls[-1] if calls else None, sys._getframe(1), function.__name__
-            stack = self._stacks.number(frame, above.frame, above.stack) if above else self._stacks.number(frame)
-            log.scopes.append(ScopeNote(above.scope if above else 0, (name,), (name,), stack, is_function=True))
-            calls.append(ModuleCall(0, name, len(log.scopes) - 1, above.path if above else "", frame, stack))
+            above = calls[-1] if calls else None
+            parts, path = (above.parts, above.path) if above else (ModuleNames(), "")
+            self._enter(ModuleCall(0, note, 0, parts, path, sys._getframe(2)))
         except Exception as fault:  # noqa: BLE001 - the program must not notice a fault of ours
             self._give_up(fault)
             return None
-        depth = len(calls) - 1
 
         def ended() -> None:
             del calls[depth:]
@@ -199,7 +232,8 @@ class TorchRecorder:
             log.preparation = len(log.events)
 
     def _step_begins(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
-        self._passes.step_begins(optimizer)
+        # Two frames up stands `wrapper` of `Optimizer.profile_hook_step`, which is there for as long as the step runs.
+        self._passes.step_begins(optimizer, sys._getframe(2))
         log = self._mode.log
         if log is not None:
             log.steps.append(type(optimizer).__name__)
@@ -215,21 +249,26 @@ class TorchRecorder:
             for at, group in enumerate(optimizer.param_groups):
                 if isinstance(group.get("lr"), float | int):
                     log.scalars["lr" if at == 0 else f"lr.{at}"] = float(group["lr"])
-        self._passes.step_ends()
+        self._passes.step_ends(optimizer)
 
     def _give_up(self, fault: Exception) -> None:
         """A fault of the recorder's own: one warning, and no more recording."""
         if not self.alive:
             return
-        self.alive, self._mode.log, self._mode.before = False, None, None
-        self._passes.profiler.end()
+        self.alive = False
         if isinstance(fault, TraceError):
+            self._passes.drop()
             self._warn(f"recording ended: {fault}")
             return
         where = traceback.extract_tb(fault.__traceback__)[-1:]
         place = f" ({where[0].name}, line {where[0].lineno})" if where else ""
         what = f"{type(fault).__name__}: {fault}{place}"
-        self._warn(f"recording ended by a fault of Graphreel's own, please report: {what}")
+        self.problem = f"recording ended by a fault of Graphreel's own, please report: {what}"
+        try:
+            self._passes.give_up(Finding("recorder-fault", self.problem))
+        except Exception:  # noqa: BLE001 - the fault that counts is the first one
+            self._passes.drop()
+        self._warn(self.problem)
 
     def _say_uncompiled(self) -> None:
         """Recording must not turn compilation off in silence."""

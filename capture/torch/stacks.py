@@ -86,6 +86,11 @@ class Stacks:
         self._users[id(code)] = users
         return users
 
+    def is_users(self, code: CodeType) -> bool:
+        """Whether a function is the user's own."""
+        known = self._users.get(id(code))
+        return self._judge(code) if known is None else known
+
     def take_new_files(self) -> list[str]:
         """The files that stacks point at and that were not taken before."""
         files, self._new_files = self._new_files, []

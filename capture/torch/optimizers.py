@@ -1,0 +1,79 @@
+"""Which optimizers there are, and whether one steps right now.
+
+PyTorch keeps no list of optimizers, so the garbage collector's has to do; it is asked seldom, since that is slow.
+"""
+
+import gc
+from collections.abc import Collection, Iterator
+from types import CodeType, FrameType
+
+from torch.optim import Optimizer
+
+
+class KnownOptimizers:
+    """The program's optimizers, as far as it is known. None of them is held.
+
+    Attributes:
+        seen: Whether there is an optimizer, as far as anybody looked.
+    """
+
+    def __init__(self) -> None:
+        self.seen = False
+        self._depth = 0
+        self._code: CodeType | None = None
+        self._count = 0
+        self._stepped: set[int] = set()
+        self._calls_until_search, self._searches = 1, 0
+
+    @property
+    def stepping(self) -> bool:
+        """Whether an optimizer steps right now."""
+        return self._depth > 0
+
+    def begins(self, optimizer: Optimizer, frame: FrameType) -> None:
+        """An optimizer begins to step; `frame` is that of the function which is there until it ended."""
+        self.seen = True
+        self._depth += 1
+        self._code = frame.f_code
+        if id(optimizer) not in self._stepped:
+            self._stepped.add(id(optimizer))
+            self._count = 0
+
+    def ends(self) -> None:
+        """An optimizer has stepped."""
+        self._depth = max(self._depth - 1, 0)
+
+    def drop_stale(self, frame: FrameType | None) -> bool:
+        """Whether a step was left by an exception, of which hooks do not hear; it counts no more then."""
+        if not self._depth:
+            return False
+        while frame is not None and frame.f_code is not self._code:
+            frame = frame.f_back
+        if frame is None:
+            self._depth = 0
+        return frame is None
+
+    def count(self) -> int:
+        """How many optimizers the program has made that hold parameters, at least one."""
+        if not self._count:
+            self._count = max(sum(1 for optimizer in _live() if _parameters(optimizer)), 1)
+        return self._count
+
+    def any_of(self, members: Collection[int]) -> bool:
+        """Whether there is an optimizer for one of these parameters, by `id`; for any at all where none are given."""
+        self._calls_until_search -= 1
+        if not self.seen and self._calls_until_search <= 0:
+            self._searches += 1
+            self._calls_until_search = 2 * self._searches
+            self.seen = any(not members or key in members for found in _live() for key in _parameters(found))
+        return self.seen
+
+
+def _live() -> Iterator[Optimizer]:
+    # By type, not by isinstance, which runs code of the objects asked.
+    return (found for found in gc.get_objects() if issubclass(type(found), Optimizer))
+
+
+def _parameters(optimizer: Optimizer) -> list[int]:
+    groups = getattr(optimizer, "param_groups", ())
+    return [id(parameter) for group in groups for parameter in group["params"]]
