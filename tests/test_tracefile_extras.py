@@ -21,6 +21,7 @@ from graphreel.tracefile import (
     open_reel,
 )
 from graphreel.tracefile.codec import encode, encode_strings
+from graphreel.tracefile.extrarows import KERNEL_COLUMNS
 from graphreel.tracefile.extras import Finding, Kernels
 from tests.tracefile_samples import INFO, model, record
 
@@ -88,7 +89,7 @@ def test_everything_comes_back(reel: Path) -> None:
     seen, expected = trace.kernels(2), kernels()
     assert seen is not None
     assert seen.names == expected.names
-    for name in Kernels.__slots__[1:]:
+    for name in KERNEL_COLUMNS:
         np.testing.assert_array_equal(getattr(seen, name), getattr(expected, name))
     assert trace.findings(0) == FINDINGS
     assert (trace.value_columns(1), trace.kernels(1), trace.findings(1), trace.views(1)) == ({}, None, (), ())
@@ -99,7 +100,7 @@ def test_everything_comes_back(reel: Path) -> None:
 
 
 def test_an_iteration_without_any_kernel_is_told_from_one_that_was_not_looked_at(tmp_path: Path) -> None:
-    none = kernels(**{name: np.zeros(0, np.int64) for name in Kernels.__slots__[1:]})
+    none = kernels(**{name: np.zeros(0, np.int64) for name in KERNEL_COLUMNS})
     found = open_reel(write(tmp_path / "run.reel", [record(model(), 0, kernels=replace(none, names=()))])).kernels(0)
     assert found is not None
     assert (found.names, len(found.name)) == ((), 0)

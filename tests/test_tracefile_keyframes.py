@@ -7,7 +7,7 @@ import sys
 import zlib
 from collections.abc import Callable
 from contextlib import closing, suppress
-from dataclasses import fields, replace
+from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -52,9 +52,9 @@ def same(found: object, expected: object) -> None:
         assert isinstance(found, list | tuple)
         for one, other in zip(found, expected, strict=True):
             same(one, other)
-    elif hasattr(expected, "__dataclass_fields__"):
+    elif is_dataclass(expected):
         assert type(found) is type(expected)
-        for field in fields(expected):  # type: ignore[arg-type]
+        for field in fields(expected):
             same(getattr(found, field.name), getattr(expected, field.name))
     else:
         assert found == expected

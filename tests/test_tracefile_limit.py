@@ -11,11 +11,12 @@ from graphreel.tracefile.tensors import Keyframe, Storage, TensorView
 from tests.tracefile_samples import INFO, model, record, write
 
 LIMIT = 1_000_000
+LARGE = model(layers=300)
 
 
 def noisy(index: int, keyframe: int = 0) -> IterationRecord:
     """An iteration that compression makes no smaller, with a keyframe of so many bytes."""
-    graph = model(layers=300)
+    graph = LARGE
     chance = np.random.default_rng(index)
     columns = {"duration_ns": chance.integers(0, 2**62, graph.node_count)}
     if not keyframe:
