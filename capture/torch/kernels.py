@@ -24,8 +24,16 @@ from graphreel.tracefile.model import IterationRecord
 
 _SLACK_NS = 1_000
 """How much earlier than its node an event may begin by the clocks' own error; measured: 1.5 to 4.5 µs later."""
+_MODE = "PythonDispatchMode"
+"""What PyTorch calls the time that a mode takes, in its profiles."""
+_NEAR_NS = 50_000
+"""What counts as near the middle of many differences of clocks; pairs farther off are no pairs."""
 _AGREEING = 0.9
 """The part of the nodes whose first event must have their name, or the clocks are not trusted."""
+_LATE = (
+    "the kernels before this iteration's first module call are missing: the one before it was found to have ended "
+    "within an operation, where no profile may begin; mark iterations with recorder.iteration() to have them all"
+)
 _KINDS = {Category.KERNEL: 0, Category.COPY: 1, Category.FILL: 2}
 
 
@@ -36,7 +44,7 @@ class KernelsWatch:
         self._profiler = profiler
         self._pieces: list[Piece] = []
         self._refused = ""
-        profiler.begin(self._pieces.append)
+        self._late = not profiler.begin(self._pieces.append) and not profiler.refused
 
     def entered(self, number: int, tensor: Tensor) -> None:
         """As `Watch.entered`."""
@@ -69,6 +77,8 @@ class KernelsWatch:
         if self._refused:
             missing = "the rest of this iteration's kernels is" if self._pieces else "this iteration's kernels are"
             findings.append(Finding("no-kernels", f"{missing} missing: {self._refused}"))
+        elif self._late:
+            findings.append(Finding("no-kernels", _LATE))
         kernels = None
         if self._pieces:
             kernels, said = kernels_of(profile_of(self._pieces), record, numbering.begin_ns)
@@ -135,13 +145,14 @@ class _Calls:
         return agreeing.count(True) / len(agreeing)
 
     def shift(self, profile: Profile, rows: IntColumn, start: IntColumn) -> int:
-        """How far the profile's clock is ahead, by pairing nodes with events of their name that lie in another such.
+        """How far the profile's clock is ahead, by pairing nodes in order with events of their name below the recorder.
 
-        Each operation shows twice: as the program called it, and below the recorder.
+        Each operation shows twice: as the program called it, and within that, where the recorder let it run.
         """
         above = enclosing(profile.thread[rows], start[rows], start[rows] + profile.duration_ns[rows])
         held = np.where(above == UNKNOWN, UNKNOWN, profile.name[rows[above]])
-        inner = rows[held == profile.name[rows]]
+        mode = profile.names.index(_MODE) if _MODE in profile.names else UNKNOWN
+        inner = rows[(held == profile.name[rows]) | ((held == mode) & (mode != UNKNOWN))]
         found: list[npt.NDArray[np.int64]] = []
         for name in set(self._names):
             if name not in profile.names:
@@ -150,7 +161,11 @@ class _Calls:
             nodes = self._begin[[self._names[at] == name for at in self._order]]
             if len(events) == len(nodes):
                 found.append(events - nodes)
-        return int(np.median(np.concatenate(found))) if found else 0
+        if not found:
+            return 0
+        apart = np.concatenate(found)
+        # An event begins some microseconds after its node's call, which the recorder itself takes: the least counts.
+        return int(apart[np.abs(apart - np.median(apart)) < _NEAR_NS].min())
 
 
 def _names(graph: Graph) -> list[str]:

@@ -114,7 +114,7 @@ class Passes:
 
     def module_left(self) -> None:
         """The outermost module is left again, and the pass may soon be found to have ended, within an operation."""
-        if not self._optimizers.stepping and not (self._trained() and self._optimizers.seen):
+        if not self._marked and not self._optimizers.stepping and not self._trained():
             self.profiler.pause()
 
     def step_begins(self, optimizer: Optimizer, frame: FrameType) -> None:

@@ -1,11 +1,12 @@
 """Runs PyTorch's profiler (Kineto) over parts of a recording, and stands aside for one of the program's own.
 
 A function that begins under one profile and ends under another writes into memory that was freed: PyTorch 2.13 crashes
-then. So a profile must end before the pass does where that is only noticed inside an operation (`pause`), and ranges
-of `record_function` that are still open are closed with it; the program closes them again later, which does nothing.
+then. So ranges of `record_function` that are still open are closed with a profile; the program closes them again later,
+which does nothing. And after a profile that ended within an operation, none begins before that has returned.
 """
 
 import os
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -64,16 +65,21 @@ class Profiler:
         self._listener: Callable[[Piece], None] | None = None
         self._guarded: dict[str, tuple[Any, Any]] = {}
         self._removed = False
+        self._within_operation = False
 
-    def begin(self, listener: Callable[[Piece], None]) -> None:
-        """Begin to profile for a pass; `listener` gets each piece when it ends."""
+    def begin(self, listener: Callable[[Piece], None]) -> bool:
+        """Begin to profile for a pass; `listener` gets each piece when it ends. False if it cannot begin right now."""
         self._listener = listener
         self.resume()
+        return self._profile is not None
 
     def resume(self) -> None:
         """Go on after a pause, if a pass is under way and nothing speaks against it."""
         if self._listener is None or self.refused or self._removed or self._profile is not None:
             return
+        if self._within_operation and _is_within_operation():
+            return
+        self._within_operation = False
         if _profiler_enabled():
             self._stand_aside()
             return
@@ -84,7 +90,7 @@ class Profiler:
             self.refused = f"PyTorch's profiler did not start ({error})"
             return
         Profiler.running = self
-        self._clock_ns = time.time_ns() - time.perf_counter_ns()
+        self._clock_ns = _clock_ahead()
 
     def pause(self) -> None:
         """End the profile that runs, if one does, and hand over what it found."""
@@ -92,11 +98,12 @@ class Profiler:
         if profile is None:
             return
         Profiler.running = None
+        self._within_operation = _is_within_operation()
         ranges = _open_ranges[:]
         _open_ranges.clear()
         for opened in reversed(ranges):
             _close(opened)
-        clock_ns = time.time_ns() - time.perf_counter_ns()
+        clock_ns = _clock_ahead()
         try:
             profile.__exit__(None, None, None)
         except RuntimeError as error:
@@ -178,6 +185,23 @@ def _quiet_profile() -> Any:
         _starting[0] = False
         if not chosen:
             os.environ.pop(_LOG_LEVEL, None)
+
+
+def _is_within_operation() -> bool:
+    """Whether an operation is under way that a mode was asked to run, and so began before now."""
+    frame = sys._getframe().f_back
+    while frame is not None and frame.f_code.co_name != "__torch_dispatch__":
+        frame = frame.f_back
+    return frame is not None
+
+
+def _clock_ahead() -> int:
+    """By how much the time of day is ahead of the monotonic clock: the reading that took least, of a few."""
+    readings: list[tuple[int, int]] = []
+    for _ in range(5):
+        before, now, after = time.perf_counter_ns(), time.time_ns(), time.perf_counter_ns()
+        readings.append((after - before, now - (before + after) // 2))
+    return min(readings)[1]
 
 
 def _device() -> str | None:
