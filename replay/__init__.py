@@ -1,1 +1,28 @@
-"""Executes recorded iterations again, in a process of its own."""
+"""Executes recorded iterations again, operation by operation, in a process of its own."""
+
+from graphreel.replay.api import Replay
+from graphreel.replay.edits import Edit, RemoveNode, ReplaceOp, SetAttribute, SetDtype, SetValue
+from graphreel.replay.errors import BadEdit, CannotReplay, NoKeyframe, ReplayError, WorkerDied, WorkerFault
+from graphreel.replay.results import Difference, Drift, Missing, ReplayResult, Timing, Verified
+
+__all__ = [
+    "BadEdit",
+    "CannotReplay",
+    "Difference",
+    "Drift",
+    "Edit",
+    "Missing",
+    "NoKeyframe",
+    "RemoveNode",
+    "Replay",
+    "ReplaceOp",
+    "ReplayError",
+    "ReplayResult",
+    "SetAttribute",
+    "SetDtype",
+    "SetValue",
+    "Timing",
+    "Verified",
+    "WorkerDied",
+    "WorkerFault",
+]

@@ -2,9 +2,11 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -56,6 +58,7 @@ class Execution:
         self._lost: dict[int, int] = {}
         self._spoiled: dict[int, int] = {}
         self._unknown_random: int | None = None
+        self._failed = _failed(plan)
 
     @property
     def missing(self) -> list[Missing]:
@@ -75,6 +78,9 @@ class Execution:
         step = self.plan.steps[self.position]
         self.position += 1
         self._frees = step.frees
+        if step.node in self._failed:
+            # It raised when it was recorded, and gave nothing.
+            return Outcome(step, ran=False)
         try:
             blamed, inputs = self._inputs(step)
         except Refused as error:
@@ -99,6 +105,11 @@ class Execution:
         if blamed is not None:
             raise Refused(f"it needs {node_keys(self.plan.graph)[blamed]}, of which: {self._reasons[blamed]}")
         return inputs
+
+    def look(self, node: int) -> None:
+        """Let the tensors that the next node takes come in, as far as they can, without executing it."""
+        with suppress(Refused):
+            self._inputs(self.plan.steps[node])
 
     def _run(self, step: Step, inputs: list[Tensor]) -> Any:
         self._check_random(step)
@@ -154,8 +165,8 @@ class Execution:
     def _not_kept(self, value: int) -> str:
         view = self.plan.graph.value(value)
         name = view.name or view.type_text
-        about = [problem for problem in self._problems if view.name and view.name in problem] or self._problems
-        why = f": {about[0]}" if about else ""
+        about = [problem for problem in self._problems if f"(value {value})" in problem]
+        why = f": {about[0].partition(': ')[2]}" if about else ""
         return f"its input {name} is not in the keyframe{why}"
 
     def _change(self, change: Change) -> None:
@@ -210,10 +221,6 @@ class Execution:
             return given  # several of its elements are one in memory
 
     def _cannot(self, step: Step, reason: str) -> Outcome:
-        recorded = self.plan.graph.node(step.node).attributes.get("error")
-        if recorded is not None:
-            # It raised then, too, and gave nothing.
-            return Outcome(step, ran=False)
         self._reasons[step.node] = reason
         self._lose(step, step.node)
         return Outcome(step, ran=False)
@@ -248,6 +255,14 @@ def flattened(out: Any) -> list[Tensor]:
         elif isinstance(entry, list | tuple):
             found += [inner for inner in entry if isinstance(inner, Tensor)]
     return found
+
+
+def _failed(plan: Plan) -> frozenset[int]:
+    """The nodes that raised when they were recorded."""
+    table = plan.graph.node_attributes
+    keys = [number for number, text in enumerate(plan.graph.strings) if text == "error"]
+    rows = np.flatnonzero(np.isin(table.key, keys))
+    return frozenset((np.searchsorted(table.start, rows, side="right") - 1).tolist())
 
 
 def _rows(view: TensorView) -> list[int]:

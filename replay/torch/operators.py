@@ -7,6 +7,7 @@ so that it can lead nowhere else. Of these, only those that compute are executed
 import importlib
 import re
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 import torch
@@ -89,6 +90,15 @@ def full_name(operator: Any) -> str:
 def is_random(operator: Any) -> bool:
     """Whether an operator draws random numbers, or may."""
     return torch.Tag.nondeterministic_seeded in operator.tags or operator.namespace not in COMPUTING
+
+
+@cache
+def is_composite(operator: Any) -> bool:
+    """Whether an operator is made of others, which only inference mode hands over whole."""
+    try:
+        return torch._C._dispatch_has_kernel_for_dispatch_key(full_name(operator), "CompositeImplicitAutograd")
+    except RuntimeError:
+        return False
 
 
 def makes_views(operator: Any) -> bool:

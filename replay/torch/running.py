@@ -11,7 +11,7 @@ from graphreel.graph import Access
 from graphreel.replay.torch.arguments import DTYPES, Call
 from graphreel.replay.torch.calls import Calls, operator_of
 from graphreel.replay.torch.memory import Conversion, Place, unconverted
-from graphreel.replay.torch.operators import is_random, makes_views
+from graphreel.replay.torch.operators import is_composite, is_random, makes_views
 from graphreel.replay.torch.randomness import Randomness
 from graphreel.replay.torch.refused import Refused
 
@@ -63,6 +63,12 @@ class Running:
     def run(self, node: int, inputs: Sequence[Tensor]) -> Any:
         """What a node gives for these inputs; raises Refused, and whatever the operator raises."""
         call = self.calls.of(node)
+        if not _had_gradients(call, len(self.calls.graph.outputs_of(node))):
+            with torch.no_grad():
+                return self._run(node, call, inputs)
+        return self._run(node, call, inputs)
+
+    def _run(self, node: int, call: Call, inputs: Sequence[Tensor]) -> Any:
         if node in self.single:
             target = to_dtype(self.single[node])
             return self._apart(node, call.converted(_dtypes(target)), inputs, lambda _: target)
@@ -132,6 +138,20 @@ class Running:
             return entry.to(device=device, dtype=self.dtype(dtype))
 
         return returned(out)
+
+
+def _had_gradients(call: Call, outputs: int) -> bool:
+    """Whether gradients were being recorded when a node ran, as far as its operator computes otherwise with them.
+
+    Nothing but inference mode hands an operator that is made of others over whole; and a layer of oneDNN's gives its
+    work space only to a backward.
+    """
+    operator = operator_of(call)
+    if operator is None:
+        return True
+    if operator.name() == "aten::mkldnn_rnn_layer":
+        return outputs > 3
+    return not is_composite(operator)
 
 
 def _dtypes(convert: Conversion) -> Callable[[Any], Any]:
