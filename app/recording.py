@@ -28,20 +28,51 @@ _GRACE_S = 5.0
 
 
 @contextmanager
-def record(path: str | Path, *, level: str = "timing", iterations: str = "") -> "Iterator[TorchRecorder]":
+def record(
+    path: str | Path,
+    *,
+    level: str = "timing",
+    iterations: str = "",
+    keyframes: str = "",
+    keyframe_limit: str | int = 64 << 20,
+    values: str | Sequence[str] = (),
+    values_limit: str | int = 16 << 20,
+    limit: str | int | None = None,
+) -> "Iterator[TorchRecorder]":
     """Record what this thread runs with PyTorch, into a `.reel` file.
 
-    `level` is `graph` (structure and sources) or `timing`. `iterations` says which to record, such as `0:3,100,500:`;
-    empty means all. Iterations end at each optimizer's step, or are marked: `with recorder.iteration():`.
+    An iteration is a turn of the program's loop that ends with an optimizer's step, or a call of the outermost module
+    where no optimizer steps; or it is marked: `with recorder.iteration():`.
+
+    Args:
+        path: The file to write.
+        level: How much is kept of each node: `graph` (structure and sources), `timing`, `kernels` (the work of devices
+            too), `stats` (statistics of each value) or `values` (whole values).
+        iterations: Which to record, each part with a level of its own if need be: `0:3=stats,100=values,500:`. Empty
+            means all.
+        keyframes: Which iterations can be executed again later: `0,100:`, or `none`. Empty means the first that is
+            recorded, and each whose number is a power of two.
+        keyframe_limit: Size of a keyframe, such as `64MB`; one that would be larger is not kept, and says so.
+        values: Globs over keys of nodes and names of values, such as `layers.*`: what level `values` keeps.
+        values_limit: Size of the whole values that one iteration keeps.
+        limit: Size of the file, such as `2GB`, at which the recording ends. The program goes on.
 
     Raises BadOption, MissingExtra without PyTorch, and CannotWrite where the file cannot be made. Once it runs, a fault
     of the recording becomes one warning; the program goes on.
     """
-    options = RecordOptions.parse(level, iterations)
+    options = RecordOptions.parse(
+        level,
+        iterations,
+        keyframes=keyframes,
+        keyframe_limit=keyframe_limit,
+        values=values,
+        values_limit=values_limit,
+        limit=limit,
+    )
     need_torch()
     from graphreel.capture.torch import RecorderWarning, TorchRecorder, strip_own_frames
 
-    writer = TraceWriter(Path(path), _info(options, sys.argv), capacity=1)
+    writer = TraceWriter(Path(path), _info(options, sys.argv), capacity=1, limit=options.limit)
     recorder = TorchRecorder(writer, options)
     try:
         recorder.start()
@@ -58,7 +89,7 @@ def record(path: str | Path, *, level: str = "timing", iterations: str = "") -> 
     finally:
         recorder.stop(error)
         try:
-            writer.close()
+            writer.close(problem=recorder.problem)
         except CannotWrite as fault:
             warnings.warn(str(fault), RecorderWarning, stacklevel=3)
 
@@ -84,7 +115,7 @@ class _ScriptRecording:
     def __init__(self, path: Path, options: RecordOptions, command: Sequence[str]) -> None:
         self._path, self._options = path, options
         self._process = os.getpid()
-        self._writer = TraceWriter(path, _info(options, command), capacity=1)
+        self._writer = TraceWriter(path, _info(options, command), capacity=1, limit=options.limit)
         self._recorder: TorchRecorder | None = None
 
     @property
@@ -117,7 +148,10 @@ class _ScriptRecording:
             return 0
         recorded = self._recorder is not None and self._recorder.recorded > 0
         try:
-            (self._writer.close if recorded else self._writer.discard)()
+            if recorded and self._recorder is not None:
+                self._writer.close(problem=self._recorder.problem)
+            else:
+                self._writer.discard()
         except CannotWrite as fault:
             print(f"graphreel: {fault}", file=sys.stderr)
             return 1
@@ -174,7 +208,7 @@ def _info(options: RecordOptions, command: Sequence[str]) -> TraceInfo:
         source="torch",
         versions={"graphreel": _version("graphreel"), "python": python_version(), "torch": _version("torch")},
         command=tuple(command),
-        settings={"level": options.level.value, "iterations": str(options.iterations)},
+        settings=options.settings(),
         started_ns=time.time_ns(),
         finished=False,
     )

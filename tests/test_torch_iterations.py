@@ -1,5 +1,6 @@
 """Where an iteration begins and ends, and which of them are recorded."""
 
+import io
 from pathlib import Path
 
 import pytest
@@ -9,9 +10,9 @@ from torch.nn import functional
 
 import graphreel
 from graphreel.capture.torch import RecorderState
-from graphreel.graph import Phase, ScopeKind, walk
+from graphreel.graph import Phase, ScopeKind, structure_hash, walk
 from graphreel.tracefile import Status
-from tests.torch_runs import Net, nodes, recording, train
+from tests.torch_runs import Kept, Net, nodes, recording, train
 
 
 def phases(graph: object) -> list[str]:
@@ -178,3 +179,212 @@ def test_a_recording_that_cannot_begin_leaves_the_trace_of_the_run_before(tmp_pa
             pass
     assert kept.read_bytes() == before
     assert not list(tmp_path.glob(".kept*"))
+
+
+class Gan:
+    """A generator and a discriminator, and a turn of their training with what programs do around it."""
+
+    def __init__(self) -> None:
+        self.generator, self.discriminator = nn.Sequential(nn.Linear(2, 3)), nn.Sequential(nn.Linear(3, 1))
+        self.optimizers = [torch.optim.Adam(part.parameters()) for part in (self.discriminator, self.generator)]
+
+    def turn(self, critics: int = 1) -> tuple[float, float]:
+        for _ in range(critics):
+            real = torch.rand(4, 3)
+            self.optimizers[0].zero_grad()
+            fake = self.generator(torch.randn(4, 2)).detach()
+            loss_d = self.discriminator(fake).mean() - self.discriminator(real).mean()
+            loss_d.backward()
+            self.optimizers[0].step()
+        self.optimizers[1].zero_grad()
+        noise = torch.randn(4, 2)
+        loss_g = -self.discriminator(self.generator(noise)).mean()
+        loss_g.backward()
+        self.optimizers[1].step()
+        return loss_d.item(), loss_g.item()
+
+
+def test_optimizers_that_take_turns_are_one_iteration_a_turn_of_the_loop() -> None:
+    torch.manual_seed(0)
+    with recording() as (kept, _):
+        gan = Gan()
+        losses = [gan.turn() for _ in range(4)]
+    assert len(kept.records) == 4
+    for record, (loss_d, loss_g) in zip(kept.records.values(), losses, strict=True):
+        assert (record.scalars["loss"], record.scalars["loss.2"]) == (loss_d, loss_g)
+        assert next(iter(walk(record.graph))).op == "aten.rand.default"
+        assert phases(record.graph) == [
+            *("forward", "backward", "optimizer"),
+            *("forward:2", "backward:2", "optimizer:2"),
+        ]
+    assert {record.status for record in kept.records.values()} == {Status.COMPLETE}
+
+
+def test_a_critic_that_steps_more_often_ends_an_iteration_with_each_step() -> None:
+    with recording() as (kept, _):
+        gan = Gan()
+        for _ in range(3):
+            gan.turn(critics=3)
+    steps = [
+        [each.scope.name for each in nodes(record.graph, "aten._foreach_lerp_.Scalar")]
+        for record in kept.records.values()
+    ]
+    draws = [len(nodes(record.graph, "aten.rand.default")) for record in kept.records.values()]
+    # The first turn is told by the second, so its last critic and the generator stand together.
+    assert draws[-8:] == [1, 1, 1, 0] * 2
+    assert len(steps) == len(draws) in (11, 12)
+
+
+def test_iterations_are_numbered_alike_whichever_are_recorded() -> None:
+    def program() -> None:
+        torch.manual_seed(0)
+        gan = Gan()
+        for _ in range(6):
+            gan.turn()
+
+    found: list[Kept] = []
+    for iterations in ("", "3,5"):
+        with recording(iterations=iterations) as (kept, _):
+            program()
+        found.append(kept)
+    every, some = found
+    assert list(some.records) == [3, 5]
+    for index, record in some.records.items():
+        assert record.scalars == every.records[index].scalars
+        assert structure_hash(record.graph) == structure_hash(every.graph(index))
+
+
+def test_what_a_loop_does_after_the_step_belongs_to_the_turn() -> None:
+    with recording() as (kept, _):
+        model, average = nn.Linear(2, 2), nn.Linear(2, 2)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        for _ in range(4):
+            loss = model(torch.randn(1, 2)).sum()
+            loss.backward()
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=False)
+            with torch.no_grad():
+                for mean, parameter in zip(average.parameters(), model.parameters(), strict=True):
+                    mean.mul_(0.9).add_(parameter, alpha=0.1)
+            loss.item()
+        torch.save(model.state_dict(), io.BytesIO())
+        torch.cat([each.detach().flatten() for each in model.parameters()])
+    ops = [[each.op for each in walk(record.graph)] for record in kept.records.values()]
+    assert len(ops) == 4
+    assert ops[1] == ops[2] == ops[3]
+    # The first one has also what gave the average's weights their first numbers.
+    assert ops[0][-len(ops[1]) :] == ops[1]
+    assert (ops[1][0], ops[1][-1]) == ("aten.randn.default", "aten._local_scalar_dense.default")
+    assert "aten.mul_.Tensor" in ops[1]
+
+
+def test_without_an_optimizer_the_data_belongs_to_the_call_that_takes_it() -> None:
+    with recording() as (kept, _):
+        encoder, decoder = nn.Linear(2, 2), nn.Linear(2, 2)
+        data = torch.arange(8.0).view(4, 2)
+        total = torch.zeros(())
+        for index in range(4):
+            code = encoder(data[index] / 2)
+            noise = torch.ones(2)
+            out = decoder(code + noise)
+            total += functional.mse_loss(out, torch.zeros(2)).detach()
+        decoder.state_dict()
+        torch.ones(2) + 1
+    ops = [[each.op for each in walk(record.graph)] for record in kept.records.values()]
+    assert len(ops) == 4
+    assert ops[0][-len(ops[1]) :] == ops[1] == ops[2] == ops[3]
+    assert ops[1][0] == "aten.select.int"
+    assert ops[1][-1] == "aten.add_.Tensor"
+
+
+def test_gradients_without_an_optimizer_are_an_iteration_a_turn() -> None:
+    with recording() as (kept, _):
+        model = nn.Linear(2, 1)
+        start = torch.zeros(3, 2)
+        for _ in range(3):
+            point = (start + 0.5).requires_grad_()
+            (gradient,) = torch.autograd.grad(model(point).sum(), point)
+            start = start + gradient.sign()
+        weight = torch.zeros(2, requires_grad=True)
+    assert len(kept.records) == 3
+    assert [next(iter(walk(kept.graph(index)))).op for index in (1, 2)] == ["aten.add.Tensor"] * 2
+    assert [phases(record.graph) for record in kept.records.values()] == [["forward", "backward"]] * 3
+    assert weight.grad is None
+
+
+def test_a_loop_of_plain_functions_with_gradients_is_an_iteration_a_turn() -> None:
+    with recording() as (kept, _):
+        weight = torch.zeros(2, requires_grad=True)
+        for _ in range(3):
+            (weight * 2 - 1).square().sum().backward()
+            with torch.no_grad():
+                assert weight.grad is not None
+                weight -= 0.1 * weight.grad
+                weight.grad = None
+    assert [next(iter(walk(record.graph))).op for record in kept.records.values()][1:] == ["aten.mul.Tensor"] * 2
+    assert [len(nodes(record.graph, "aten.sub_.Tensor")) for record in kept.records.values()] == [1, 1, 1]
+
+
+def test_evaluation_between_epochs_takes_its_own_data() -> None:
+    with recording() as (kept, _):
+        model = nn.Linear(2, 2)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        for _ in range(2):
+            model.train()
+            for _ in range(3):
+                model(torch.randn(1, 2)).sum().backward()
+                optimizer.step()
+                optimizer.zero_grad()
+            model.eval()
+            with torch.no_grad():
+                for _ in range(2):
+                    model(torch.rand(1, 2)).argmax()
+    first = [next(iter(walk(record.graph))).op for record in kept.records.values()]
+    turn = ["aten.randn.default"] * 3 + ["aten.rand.default"] * 2
+    assert first == turn * 2
+
+
+def test_each_closure_of_lbfgs_is_part_of_the_one_step() -> None:
+    with recording(iterations="1:") as (kept, _):
+        model = nn.Linear(2, 1)
+        optimizer = torch.optim.LBFGS(model.parameters(), max_iter=3)
+        for _ in range(4):
+            batch = torch.randn(4, 2)
+
+            def closure(batch: torch.Tensor = batch) -> torch.Tensor:
+                optimizer.zero_grad()
+                loss = model(batch).square().mean()
+                loss.backward()
+                return loss
+
+            optimizer.step(closure)
+    assert list(kept.records) == [1, 2, 3]
+    assert all(len(nodes(record.graph, "aten.addmm.default")) > 1 for record in kept.records.values())
+    assert all(len(nodes(record.graph, "aten.randn.default")) == 1 for record in kept.records.values())
+
+
+def test_a_step_that_the_scaler_leaves_out_still_ends_the_iteration() -> None:
+    with recording() as (kept, _):
+        model = nn.Linear(2, 2)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        scaler = torch.amp.GradScaler("cpu", init_scale=4.0)
+        for turn in range(4):
+            factor = torch.full((), float("inf") if turn == 1 else 1.0)
+            scaler.scale(model(torch.ones(1, 2)).sum() * factor).backward()
+            scaler.step(optimizer)
+            scaler.update()
+            optimizer.zero_grad()
+    assert [len(nodes(record.graph, "aten.addmm.default")) for record in kept.records.values()] == [1, 1, 1, 1]
+
+
+def test_several_numbers_that_one_line_reads_are_all_kept() -> None:
+    with recording() as (kept, _):
+        model = nn.Linear(2, 2)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        for _ in range(2):
+            out = model(torch.ones(1, 2))
+            out.sum().backward()
+            optimizer.step()
+            read = [out.min().item(), out.max().item()]
+    found = [number for name, number in kept.records[1].scalars.items() if name.startswith("item ")]
+    assert found == read

@@ -25,7 +25,7 @@ class CheckpointHook:
         self._init, self._forward = _FRAME.__init__, vars(_FUNCTION)["forward"]
         init, forward = self._init, self._forward.__func__
 
-        def __init__(frame: Any, recompute_fn: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
+        def starting(frame: Any, recompute_fn: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
             init(frame, _telling(recompute_fn, begins), *args, **kwargs)
 
         def forwarding(ctx: Any, run_function: Callable[..., Any], *args: Any) -> Any:
@@ -33,9 +33,9 @@ class CheckpointHook:
             ctx.run_function = _telling(run_function, begins)
             return out
 
-        keep_compiler_out(__init__.__code__)
+        keep_compiler_out(starting.__code__)
         keep_compiler_out(forwarding.__code__)
-        self._ours = __init__, staticmethod(forwarding)
+        self._ours = starting, staticmethod(forwarding)
         _FRAME.__init__, _FUNCTION.forward = self._ours
 
     def remove(self) -> None:

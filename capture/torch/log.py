@@ -5,9 +5,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from graphreel.capture.options import Level
+from graphreel.capture.options import Level
 from graphreel.capture.torch.ops import OpInfo
 from graphreel.capture.torch.watch import Watch
 from graphreel.graph import ValueKind
+from graphreel.tracefile.extras import Finding
 from graphreel.tracefile.extras import Finding
 from graphreel.tracefile.model import Status
 
@@ -133,6 +135,10 @@ class PassLog:
         autograd: What was seen of the autograd graph, where that was wanted.
         level: How much is kept; None for a pass that is noted down only to find where it ends.
         findings: What the recorder noticed, with events for nodes.
+        loose: The operation from which on all may be the program's last words; None where there are none.
+        level: How much is kept; None for a pass that is noted down only to find where it ends.
+        findings: What the recorder noticed, with events for nodes.
+        loose: The operation from which on all may be the program's last words; None where there are none.
     """
 
     begin_ns: int
@@ -156,6 +162,9 @@ class PassLog:
     autograd: "AutogradNotes | None" = None
     level: Level | None = Level.TIMING
     findings: list[Finding] = field(default_factory=list)
+    level: Level | None = Level.TIMING
+    findings: list[Finding] = field(default_factory=list)
+    loose: int | None = None
     end_ns: int = 0
     status: Status = Status.COMPLETE
     failure: FailureNote | None = None
@@ -163,6 +172,11 @@ class PassLog:
     def positions(self) -> set[tuple[int, int]]:
         """Operator and stack of each operation so far that ran outside of modules, backward and optimizers."""
         return {(raw[0], raw[4]) for raw in self.events if not raw[5] and not raw[6] and raw[7] is None}
+
+    def forget_from(self, event: int) -> None:
+        """Drop the last operations, from this one on, none of which is an optimizer's."""
+        del self.events[event:], self.starts[event:], self.ends[event:]
+        self.errors = {at: error for at, error in self.errors.items() if at < event}
 
     def forget_from(self, event: int) -> None:
         """Drop the last operations, from this one on, none of which is an optimizer's."""

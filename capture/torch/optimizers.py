@@ -4,9 +4,10 @@ PyTorch keeps no list of optimizers, so the garbage collector's has to do; it is
 """
 
 import gc
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Iterator
 from types import CodeType, FrameType
 
+from torch import Tensor
 from torch.optim import Optimizer
 
 
@@ -59,13 +60,13 @@ class KnownOptimizers:
             self._count = max(sum(1 for optimizer in _live() if _parameters(optimizer)), 1)
         return self._count
 
-    def any_of(self, members: Collection[int]) -> bool:
-        """Whether there is an optimizer for one of these parameters, by `id`; for any at all where none are given."""
+    def any_of(self, is_known: Callable[[Tensor], bool]) -> bool:
+        """Whether there is an optimizer for a parameter that is known."""
         self._calls_until_search -= 1
         if not self.seen and self._calls_until_search <= 0:
             self._searches += 1
             self._calls_until_search = 2 * self._searches
-            self.seen = any(not members or key in members for found in _live() for key in _parameters(found))
+            self.seen = any(is_known(parameter) for found in _live() for parameter in _parameters(found))
         return self.seen
 
 
@@ -74,6 +75,6 @@ def _live() -> Iterator[Optimizer]:
     return (found for found in gc.get_objects() if issubclass(type(found), Optimizer))
 
 
-def _parameters(optimizer: Optimizer) -> list[int]:
+def _parameters(optimizer: Optimizer) -> list[Tensor]:
     groups = getattr(optimizer, "param_groups", ())
-    return [id(parameter) for group in groups for parameter in group["params"]]
+    return [parameter for group in groups for parameter in group["params"]]

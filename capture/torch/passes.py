@@ -69,6 +69,7 @@ class Passes:
         turns: Where passes end by themselves.
         profiler: PyTorch's profiler, for the iterations that ask for kernels.
         backward: Looks at the backward of those passes that ask for it.
+        notices: What there is to be told with the pass that ends.
     """
 
     def __init__(self, writer: Writer, options: RecordOptions, mode: RecordMode) -> None:
@@ -78,6 +79,7 @@ class Passes:
         self.by_hand = False
         self.profiler = Profiler()
         self.backward = BackwardWatch(mode.table)
+        self.notices: Callable[[], list[Finding]] = list
         self._writer, self._options, self._mode = writer, options, mode
         self._table, self._stacks = mode.table, mode.stacks
         self._optimizers = KnownOptimizers()
@@ -86,9 +88,10 @@ class Passes:
         self._pushed = Pushed(mode)
         self._marked = self._blind = False
         self._index = self._end_ns = 0
+        self._held: tuple[PassLog, int] | None = None
 
     def module_called(self, module: nn.Module, frame: FrameType) -> ModuleNames | None:
-        """A module is called that no other module called: perhaps a new pass begins. Gives its parts' names if noted."""
+        """A module is called that no other module called: perhaps a new pass begins. Gives names of its parts."""
         if self._optimizers.drop_stale(frame):
             self._mode.step = 0
         if not self._marked and not self._optimizers.stepping:
@@ -97,6 +100,7 @@ class Passes:
             evaluates = not module.training and not torch.is_grad_enabled()
             if self.turns.call(at, again=again, evaluates=evaluates):
                 self.next(at)
+            self._release()
             log = self._mode.log
             self.turns.works([at] if log is None else [*log.positions(), at])
             self.turns.called()
@@ -126,6 +130,7 @@ class Passes:
             return
         if id(optimizer) in self.turns.steps:
             self.next(None)
+        self._release()
         log = self._mode.log
         self.turns.works(() if log is None else log.positions())
         self.profiler.resume()
@@ -205,6 +210,8 @@ class Passes:
         for watch in log.watches:
             watch.ended()
         log.status = status
+        log.loose = self.turns.loose[0] if self.turns.loose else None
+        log.findings += self.notices()
         log.names = self._table.named()
         if error is not None:
             log.failure = failure_of(error, self._mode.failed)
@@ -212,8 +219,17 @@ class Passes:
             text = source_text(file)
             if text is not None:
                 self._writer.add_source(file, text)
-        self.recorded += 1
-        self._writer.put(partial(self._converter, log), index)
+        self._release()
+        self._held = log, index
+        if self.turns.loose is None or status is not Status.COMPLETE:
+            self._release()
+
+    def _release(self) -> None:
+        """Hand over a pass that was held back until it was known whether the program goes on."""
+        if self._held is not None:
+            (log, index), self._held = self._held, None
+            self.recorded += 1
+            self._writer.put(partial(self._converter, log), index)
 
     def let_go(self) -> None:
         """Note nothing down any more of the pass under way, and hold nothing of it."""
@@ -233,6 +249,12 @@ class Passes:
 
     def finish_last(self, error: BaseException | None) -> None:
         """Decide what becomes of the pass under way when the recording ends."""
+        try:
+            self._finish_last(error)
+        finally:
+            self._release()
+
+    def _finish_last(self, error: BaseException | None) -> None:
         log, turns = self._mode.log, self.turns
         if isinstance(error, SystemExit) and not error.code:
             error = None
@@ -248,7 +270,9 @@ class Passes:
         if turns.steps and not turns.is_broken_off() and not self._optimizers.stepping:
             self._finish()
         elif not log.events or (self._index and not self.roots and not self._trained() and not self.by_hand):
-            # Interrupted between two passes, as most are, or the last words again.
+            # Interrupted between two passes, as most are, or the last words again, which may have begun before.
+            if self._held is not None and self._held[0].loose is not None:
+                self._held[0].forget_from(self._held[0].loose)
             self.drop()
         elif isinstance(error, KeyboardInterrupt):
             self._finish(Status.PARTIAL, error)
@@ -261,6 +285,7 @@ class Passes:
         log = self._mode.log
         if not self._marked and log is not None and (self.turns.steps or (self._index and log.events)):
             self._finish()
+        self._release()
         self.drop()
         self.by_hand = self._marked = True
         self.begin(time.perf_counter_ns())
@@ -324,7 +349,7 @@ class Passes:
 
     def _may_end_here(self) -> bool:
         """Whether a pass without a step may be over: without gradients, or without any optimizer."""
-        if not self._trained() or not self._optimizers.any_of(self._table.members):
+        if not self._trained() or not self._optimizers.any_of(self._table.is_of_pass):
             return True
         log = self._mode.log
         # A GradScaler leaves the step out where gradients are not finite.

@@ -21,7 +21,8 @@ from torch.optim.optimizer import register_optimizer_step_post_hook, register_op
 from graphreel.capture.options import RecordOptions
 from graphreel.capture.torch.autograd_hooks import EngineHook, FunctionHook
 from graphreel.capture.torch.checkpoints import CheckpointHook
-from graphreel.capture.torch.compiler import HookNotice
+from graphreel.capture.torch.compiled import CompiledCode
+from graphreel.capture.torch.compiler import CompilerNews, CompilerWatch, HookNotice, hide_from_compiler
 from graphreel.capture.torch.dispatch import RecordMode
 from graphreel.capture.torch.errors import RecorderState, RecorderWarning
 from graphreel.capture.torch.log import ScopeNote
@@ -50,7 +51,8 @@ class TorchRecorder:
         self._options = options or RecordOptions()
         self._stacks, self._table = Stacks(), TensorTable()
         self._mode = RecordMode(self._table, self._stacks, self._give_up)
-        self._mode.met_compiled = self._say_uncompiled
+        self._compiled = CompiledCode(self._mode, self._compiled_begins)
+        self._compiler_news = CompilerNews()
         self._passes = Passes(writer, self._options, self._mode)
         self._hooks: list[Any] = []
         self._thread = 0
@@ -81,6 +83,9 @@ class TorchRecorder:
             HookNotice(),
             self._passes.profiler,
         ]
+        self._passes.notices = self._notices
+        self._hooks += [self._compiled, CompilerWatch(self._hooks[:2], self._guarded(self._compiled.look))]
+        self._compiled.look()
         self._passes.begin(time.perf_counter_ns())
 
     def stop(self, error: BaseException | None = None) -> None:
@@ -136,6 +141,7 @@ class TorchRecorder:
     def _guarded(self, hook: Callable[..., None]) -> Callable[..., None]:
         """A hook that hears only its own thread, and whose faults never reach the program."""
 
+        @hide_from_compiler
         def guarded(*args: Any) -> None:
             if self.alive and get_ident() == self._thread:
                 try:
@@ -198,7 +204,16 @@ class TorchRecorder:
         """A part of forward is about to be run again within backward."""
         return self._scope_begins(ScopeNote(0, ("recompute",), ("torch.utils.checkpoint",), 0, is_again=True))
 
-    def _scope_begins(self, note: ScopeNote) -> Callable[[], None] | None:
+    def _compiled_begins(self, note: ScopeNote, frame: FrameType) -> Callable[[], None] | None:
+        """A compiled region begins, called by this frame."""
+        return self._scope_begins(note, frame)
+
+    def _notices(self) -> list[Finding]:
+        """What is to be told with the pass that ends now."""
+        found, self._compiled.findings = self._compiled.findings, []
+        return [*self._compiler_news.take(), *found]
+
+    def _scope_begins(self, note: ScopeNote, frame: FrameType | None = None) -> Callable[[], None] | None:
         calls = self._mode.calls
         if self._mode.log is None or not self.alive or get_ident() != self._thread:
             return None
@@ -206,7 +221,7 @@ class TorchRecorder:
         try:
             above = calls[-1] if calls else None
             parts, path = (above.parts, above.path) if above else (ModuleNames(), "")
-            self._enter(ModuleCall(0, note, 0, parts, path, sys._getframe(2)))
+            self._enter(ModuleCall(0, note, 0, parts, path, frame or sys._getframe(2)))
         except Exception as fault:  # noqa: BLE001 - the program must not notice a fault of ours
             self._give_up(fault)
             return None
@@ -269,13 +284,6 @@ class TorchRecorder:
         except Exception:  # noqa: BLE001 - the fault that counts is the first one
             self._passes.drop()
         self._warn(self.problem)
-
-    def _say_uncompiled(self) -> None:
-        """Recording must not turn compilation off in silence."""
-        self._warn(
-            "torch.compile stands aside while recording: compiled functions run operation by operation, so that "
-            "timings and last bits may differ from those of the compiled code"
-        )
 
     def _warn(self, message: str) -> None:
         try:

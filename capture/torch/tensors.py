@@ -104,6 +104,18 @@ class TensorTable:
         number = self.numbers.get(key := id(tensor), NO_TENSOR)
         return number if number >= 0 and self.known[key]() is tensor else NO_TENSOR
 
+    def knows_memory_of(self, tensor: torch.Tensor) -> bool:
+        """Whether the pass has seen a tensor, or another one that is alive and in the same memory."""
+        if self.number_of(tensor) >= 0:
+            return True
+        address = storage_address(tensor)
+        living = (self.known[key]() for key in self.numbers)
+        return bool(address) and any(other is not None and storage_address(other) == address for other in living)
+
+    def is_of_pass(self, tensor: torch.Tensor) -> bool:
+        """Whether the pass has taken or made a tensor, or it is part of a module that runs."""
+        return id(tensor) in self.members or self.number_of(tensor) != NO_TENSOR
+
     def is_state(self, tensor: torch.Tensor) -> bool:
         """Whether a tensor is a parameter or buffer of the modules that run, or a gradient or state of an optimizer."""
         return id(tensor) in self.names or id(tensor) in self.members or isinstance(tensor, Parameter)

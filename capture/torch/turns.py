@@ -65,7 +65,7 @@ class Turns:
     def call(self, at: Position, *, again: bool, evaluates: bool) -> bool:
         """Whether an outermost call is the begin of the next turn.
 
-        `again` is set if this pass called the module before; `evaluates` if it runs in evaluation and without gradients.
+        `again` is set if this pass called the module before; `evaluates` if it runs without gradients to evaluate.
         """
         if not self.worked:
             return False
