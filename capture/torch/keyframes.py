@@ -23,6 +23,7 @@ from graphreel.capture.torch.keyframes_random import RandomStates
 from graphreel.capture.torch.keyframes_writes import State, States, Written, memory_of, tensors_given, tensors_in
 from graphreel.capture.torch.log import PassLog
 from graphreel.capture.torch.ops import OpInfo
+from graphreel.capture.torch.quiet import quiet
 from graphreel.capture.torch.tensors import TensorTable
 from graphreel.capture.torch.watch import Numbering
 from graphreel.tracefile.extras import Finding
@@ -53,6 +54,11 @@ class KeyframeWatch:
         self._early, self._preparation, self._lost_early = log.first, log.preparation, False
         self._begin = 0
 
+    @property
+    def keeps(self) -> bool:
+        """Whether there is still to be a keyframe."""
+        return self._memory.keeps
+
     def entered(self, number: int, tensor: Tensor) -> None:
         """Nothing: `before` sees it next."""
 
@@ -60,17 +66,18 @@ class KeyframeWatch:
         self, event: int, info: OpInfo, args: Sequence[Any], kwargs: Mapping[str, Any] | None, inputs: tuple[int, ...]
     ) -> None:
         """Keep what is new among the tensors that an operation takes, and what changed unseen."""
-        if self._early:
-            self._look_whether_it_began()
-        self._environment = self._environment or environment()
-        self._states.settle()
-        writes = bool(info.written or info.hidden_writes)
-        position = 0
-        for number, tensor in zip(inputs, tensors_in([*args, *kwargs.values()] if kwargs else args), strict=True):
-            if tensor is not None:
-                self._look((event, position), number, tensor, writes=writes)
-                position += 1
-        self._random.before(event, info, args, kwargs)
+        with quiet():
+            if self._early:
+                self._look_whether_it_began()
+            self._environment = self._environment or environment()
+            self._states.settle()
+            writes = bool(info.written or info.hidden_writes)
+            position = 0
+            for number, tensor in zip(inputs, tensors_in([*args, *kwargs.values()] if kwargs else args), strict=True):
+                if tensor is not None:
+                    self._look((event, position), number, tensor, writes=writes)
+                    position += 1
+            self._random.before(event, info, args, kwargs)
         if self._memory.keeps and self._memory.nbytes + self._random.nbytes > self._limit:
             self._let_go()
 
@@ -95,7 +102,8 @@ class KeyframeWatch:
 
     def ended(self) -> None:
         """Bring what lies on devices into plain memory."""
-        self._memory.read()
+        with quiet():
+            self._memory.read()
         self._states.forget()
 
     def add_to(self, record: IterationRecord, numbering: Numbering) -> IterationRecord:

@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from graphreel.capture.options import RecordOptions
@@ -12,6 +11,7 @@ from graphreel.capture.torch.cuda_timing import DeviceTimingWatch, accelerator_p
 from graphreel.capture.torch.keyframes import KeyframeWatch
 from graphreel.capture.torch.log import PassLog
 from graphreel.capture.torch.ops import OpInfo
+from graphreel.capture.torch.statistics import StatisticsWatch
 from graphreel.capture.torch.tensors import TensorTable
 from graphreel.capture.torch.watch import Numbering, Watch
 from graphreel.tracefile.extras import Finding
@@ -19,7 +19,7 @@ from graphreel.tracefile.model import IterationRecord
 
 
 class Watches:
-    """Tells several watches what one would hear, with no gradient history and no mode of the program's in between.
+    """Tells several watches what one would hear.
 
     A watch that raises is told no more, and the iteration says so: it loses what that watch would have added, nothing
     else.
@@ -66,13 +66,11 @@ class Watches:
         return replace(record, findings=(*record.findings, *self._faults)) if self._faults else record
 
     def _tell(self, what: Callable[[Watch], None]) -> None:
-        # The program may have a default device, which is a mode over every function.
-        with torch._C.DisableTorchFunction(), torch._C._AutoDispatchBelowAutograd():
-            for watch in tuple(self._all):
-                try:
-                    what(watch)
-                except Exception as fault:  # noqa: BLE001 - the same
-                    self._drop(watch, fault)
+        for watch in tuple(self._all):
+            try:
+                what(watch)
+            except Exception as fault:  # noqa: BLE001 - the same
+                self._drop(watch, fault)
 
     def _drop(self, watch: Watch, fault: Exception) -> None:
         self._all.remove(watch)
@@ -89,5 +87,11 @@ def watches_of(options: RecordOptions, index: int, log: PassLog, table: TensorTa
         # The first, so that what other watches run on the device is not taken for the operation's own time.
         watches.append(DeviceTimingWatch(pool))
     if options.has_keyframe(index):
-        watches.append(KeyframeWatch(options.keyframe_limit, log, table))
+        keyframe = KeyframeWatch(options.keyframe_limit, log, table)
+        watches.append(keyframe)
+        if not options.level.has_statistics:
+            # What a replay is checked against.
+            watches.append(StatisticsWatch(table, only_checksums=True, wanted=lambda: keyframe.keeps))
+    if options.level.has_statistics:
+        watches.append(StatisticsWatch(table))
     return tuple(watches)
