@@ -9,10 +9,11 @@ from graphreel.graph import NONE, ROOT, GraphBuilder, Phase, ScopeKind
 
 @dataclass(frozen=True, slots=True)
 class _Opened:
-    """A scope that was opened: `name` is the one it got, with the number of its visit."""
+    """A scope that was opened: its name without the number of its visit, and that number."""
 
     parent: int
     name: str
+    visit: int
     kind: ScopeKind
     type: str
     source: int
@@ -53,7 +54,15 @@ class Places:
     _visits: dict[tuple[int, str], int] = field(default_factory=dict)
     _scopes: dict[tuple[int, int], int] = field(default_factory=dict)
     _parts: dict[tuple[int, str], int] = field(default_factory=dict)
-    _mirrored: dict[tuple[int, int], int] = field(default_factory=dict)
+    _used: set[tuple[int, str, int]] = field(default_factory=set)
+    _mirrored: dict[tuple[int, int, str, int], int] = field(default_factory=dict)
+    _mirror_of: dict[tuple[int, int], int] = field(default_factory=dict)
+    _forward: int = ROOT
+    _again: set[int] = field(default_factory=set)
+    _any_again: bool = False
+
+    def __post_init__(self) -> None:
+        self._any_again = any(note.is_again for note in self.log.scopes)
 
     def place(self, index: int, event: Event, above: int) -> tuple[int, Phase, int]:
         """Scope, phase and forward event of an event. `above` is the event that made its first input, or -1."""
@@ -72,7 +81,7 @@ class Places:
 
     def _phase_of(self, event: Event, grew: bool) -> Phase:
         """The phase of an event. Outside of modules, forward lasts from its first operation until backward begins."""
-        if event.autograd is not None:
+        if event.autograd is not None or self._is_again(event.scope):
             phase = Phase.BACKWARD
         elif event.scope or grew:
             phase = Phase.FORWARD
@@ -86,6 +95,8 @@ class Places:
         if phase not in (Phase.OTHER, self._entered):
             self._entered = phase
             self.phase_scope = self._open(_PHASE_NAMES[phase], ROOT, ScopeKind.PHASE)
+            if phase is Phase.FORWARD:
+                self._forward = self.phase_scope
         return phase
 
     def _scope_of(self, event: Event, phase: Phase, forward: int, above: int) -> int:
@@ -104,11 +115,21 @@ class Places:
         beside = self.scope_of.get(above, ROOT)
         return beside if self._is_inside(beside) else self.phase_scope
 
-    def _open(self, name: str, parent: int, kind: ScopeKind, type: str = "", source: int = NONE) -> int:
-        visit = self._visits[parent, name] = self._visits.get((parent, name), 0) + 1
+    def _is_again(self, call: int) -> bool:
+        """Whether a call is part of what a checkpoint runs again."""
+        while self._any_again and call and not self.log.scopes[call].is_again:
+            call = self.log.scopes[call].parent
+        return self._any_again and call > 0
+
+    def _open(self, name: str, parent: int, kind: ScopeKind, type: str = "", source: int = NONE, visit: int = 1) -> int:
+        """Open a scope, under the number of this visit if that is free, or else the next one."""
+        if (parent, name, visit) in self._used:
+            visit = self._visits.get((parent, name), 0) + 1
+        self._visits[parent, name] = max(visit, self._visits.get((parent, name), 0))
+        self._used.add((parent, name, visit))
         given = name if visit == 1 else f"{name}:{visit}"
         scope = self.builder.scope(given, parent, kind, type=type, source=source)
-        self._opened[scope] = _Opened(parent, given, kind, type, source)
+        self._opened[scope] = _Opened(parent, name, visit, kind, type, source)
         return scope
 
     def _is_inside(self, scope: int) -> bool:
@@ -125,6 +146,11 @@ class Places:
         scope = self._scopes[self.phase_scope, call] if call else self.phase_scope
         for call in reversed(chain):
             note = self.log.scopes[call]
+            if note.is_again:
+                scope = self._part(note.names[0], self.phase_scope, ScopeKind.FUNCTION, note.classes[0])
+                self._again.add(scope)
+                self._scopes[self.phase_scope, call] = scope
+                continue
             for name, kind in zip(note.names[:-1], note.classes[:-1], strict=True):
                 scope = self._part(name, scope, ScopeKind.MODULE, kind)
             source = self.source_of(note.stack)
@@ -141,15 +167,29 @@ class Places:
         return found
 
     def _mirror(self, scope: int) -> int:
-        """The scope of the backward phase under way that stands for a scope of forward."""
+        """The scope of the backward phase under way that stands for a scope of forward.
+
+        What a checkpoint ran again has the backward scope of what it repeats.
+        """
+        known = self._mirror_of.get((self.phase_scope, scope))
+        if known is not None:
+            return known
         chain: list[int] = []
-        at = scope
-        while at != ROOT and self._opened[at].parent != ROOT and (self.phase_scope, at) not in self._mirrored:
-            chain.append(at)
+        at, again = scope, False
+        while at != ROOT and self._opened[at].parent != ROOT:
+            if at in self._again:
+                again = True
+            else:
+                chain.append(at)
             at = self._opened[at].parent
-        mirrored = self._mirrored.get((self.phase_scope, at), self.phase_scope)
+        origin, mirrored = self._forward if again else at, self.phase_scope
         for at in reversed(chain):
             model = self._opened[at]
-            mirrored = self._open(model.name, mirrored, model.kind, model.type, model.source)
-            self._mirrored[self.phase_scope, at] = mirrored
+            key = origin, mirrored, model.name, model.visit
+            found = self._mirrored.get(key)
+            if found is None:
+                found = self._open(model.name, mirrored, model.kind, model.type, model.source, model.visit)
+                self._mirrored[key] = found
+            mirrored = found
+        self._mirror_of[self.phase_scope, scope] = mirrored
         return mirrored
