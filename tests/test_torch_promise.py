@@ -259,25 +259,6 @@ def test_a_condition_can_be_exported_after_another_was_recorded() -> None:
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of PyTorch's compiler about Python's own ast module
-def test_compiled_functions_still_run() -> None:
-    compiled = torch.compile(lambda x: (x.sin() + 1).cos(), backend="eager")
-    plain = compiled(torch.ones(3))
-
-    def record_both() -> Kept:
-        with recording() as (kept, recorder), recorder.iteration():
-            assert torch.equal(compiled(torch.ones(3)), plain)
-            other = torch.compile(lambda x: x.exp() * 2, backend="eager")
-            assert torch.equal(other(torch.ones(3)), torch.ones(3).exp() * 2)
-        return kept
-
-    with pytest.warns(RecorderWarning, match=r"torch\.compile stands aside") as said:
-        kept = record_both()
-    assert len(said) == 1  # once, whatever is compiled afterwards
-    # With a mode at work PyTorch runs compiled functions operation by operation.
-    assert len(nodes(kept.graph(0), "aten.sin.default")) == 1
-
-
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # the same as above
 def test_a_compiled_module_does_not_warn_of_our_hooks() -> None:
     compiled = torch.compile(nn.Linear(2, 2), backend="eager")
     plain = compiled(torch.ones(1, 2))

@@ -16,6 +16,7 @@ from graphreel.capture.torch.stacks import Line
 from graphreel.capture.torch.storages import Values
 from graphreel.capture.torch.watch import Numbering
 from graphreel.graph import NONE, Graph, GraphBuilder, NodeId
+from graphreel.tracefile.extras import Finding
 from graphreel.tracefile.model import IterationRecord, RecordedError
 
 IntArray: TypeAlias = npt.NDArray[np.int64]
@@ -75,6 +76,8 @@ class Converter:
             record = watch.add_to(record, numbering)
         if autograd is not None:
             record = with_autograd(record, autograd, log, numbering)
+        if log.findings:
+            record = replace(record, findings=(*_findings(log, made.numbering), *record.findings))
         return record
 
     def _made(self, log: PassLog) -> _Made:
@@ -138,6 +141,15 @@ def _recorded_error(log: PassLog, kept: IntArray) -> RecordedError | None:
     rows = np.flatnonzero(kept == failure.event)
     node = NodeId(int(rows[0])) if len(rows) else None
     return RecordedError(failure.type, failure.message, failure.traceback, node)
+
+
+def _findings(log: PassLog, numbering: Numbering) -> list[Finding]:
+    """What the recorder noticed, with nodes for events."""
+    nodes = numbering.nodes
+    return [
+        found if found.node is None else replace(found, node=NodeId(nodes[found.node]) if found.node in nodes else None)
+        for found in log.findings
+    ]
 
 
 def _argument_columns(log: PassLog, made: _Made) -> dict[str, np.ndarray[Any, Any]]:

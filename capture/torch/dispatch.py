@@ -14,13 +14,12 @@ import torch
 from torch import Tensor
 from torch._C import _current_autograd_node, _current_graph_task_id
 from torch._C._autograd import _get_sequence_nr
-from torch._C._dynamo.eval_frame import get_eval_frame_callback
 from torch.autograd import _make_grads
 from torch.autograd.graph import _engine_run_backward
 from torch.nn import Parameter
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from graphreel.capture.torch.compiler import keep_compiler_out, runs_compiled
+from graphreel.capture.torch.compiler import keep_compiler_out
 from graphreel.capture.torch.log import NO_ALIAS, NO_NODE, NO_TENSOR, NUMBER, TENSOR, PassLog
 from graphreel.capture.torch.ops import OpInfo, op_info
 from graphreel.capture.torch.stacks import NO_STACK, Stacks
@@ -54,7 +53,6 @@ class RecordMode(TorchDispatchMode):
         before: Asked before each operation outside of modules while set: it may end the pass.
         watch: Looks at the tensors of the pass under way; None for most passes.
         fault: Told of an error of the recorder's own.
-        met_compiled: Called once, at the first operation of a function that `torch.compile` would have compiled.
         met_higher_order: Whether an operator that takes functions ran, such as `torch.cond`.
         failed: `id` of the last exception that an operation raised, and the operation; (0, -1) for none.
     """
@@ -72,7 +70,6 @@ class RecordMode(TorchDispatchMode):
         self.base = 0
         self.before: Callable[[OpInfo, FrameType | None, Sequence[Any]], None] | None = None
         self.watch: Watch | None = None
-        self.met_compiled: Callable[[], None] | None = None
         self.met_higher_order = False
         self.failed = (0, NO_NODE)
         self.ops: list[OpInfo] = []
@@ -85,12 +82,15 @@ class RecordMode(TorchDispatchMode):
         # WORKAROUND: else TorchDispatchMode wraps the handler in another Python function, for every operation.
         return False
 
+    @classmethod
+    def ignore_compile_internals(cls) -> bool:
+        """Let compiled functions run as compiled; under any other mode PyTorch runs them operation by operation."""
+        return True
+
     def __torch_dispatch__(
         self, func: Any, types: Sequence[type], args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:
         """Run an operation and note it down. What it gives and raises is what it would without us."""
-        if get_eval_frame_callback() is not None:
-            return self._away_from_compiler(func, types, args, kwargs)
         info = self._ops.get(id(func)) or self._learn(func)
         if self.log is None or info.skipped:
             return info.call(*args, **kwargs) if kwargs else info.call(*args)
@@ -127,15 +127,10 @@ class RecordMode(TorchDispatchMode):
                 self.fault(fault)
         return out
 
-    def _away_from_compiler(
-        self, func: Any, types: Sequence[type], args: tuple[Any, ...], kwargs: Mapping[str, Any] | None
-    ) -> Any:
-        """The same within `torch.compile` and `torch.cond`, whose compiler must not look into what we do."""
-        if self.met_compiled is not None and runs_compiled(sys._getframe()):
-            told, self.met_compiled = self.met_compiled, None
-            torch.compiler.disable(told)()
-        uncompiled: Any = torch.compiler.disable(self.__torch_dispatch__)
-        return uncompiled(func, types, args, kwargs)
+    def introduce(self, info: OpInfo) -> None:
+        """Make known what is no operator, but is handed to this mode as one by those who call it."""
+        self._ops[id(info.func)] = info
+        self.ops.append(info)
 
     def _learn(self, func: Any) -> OpInfo:
         try:
@@ -144,8 +139,7 @@ class RecordMode(TorchDispatchMode):
             self.fault(fault)
             info = OpInfo(index=len(self.ops), func=func, name=str(func), call=func)
         self.met_higher_order |= isinstance(func, torch._ops.HigherOrderOperator)
-        self._ops[id(func)] = info
-        self.ops.append(info)
+        self.introduce(info)
         return info
 
     def _take(
@@ -289,6 +283,4 @@ class RecordMode(TorchDispatchMode):
             self.fault(fault)
 
 
-keep_compiler_out(RecordMode.__torch_dispatch__.__code__)
-keep_compiler_out(RecordMode._away_from_compiler.__code__)
-keep_compiler_out(runs_compiled.__code__)
+keep_compiler_out(RecordMode.__torch_dispatch__.__code__, below=True)

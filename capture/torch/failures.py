@@ -14,14 +14,14 @@ def failure_of(error: BaseException, failed: tuple[int, int]) -> FailureNote:
     event = failed[1] if failed[0] in {id(link) for link in _chain(error)} else NO_NODE
     described = traceback.TracebackException.from_exception(error)
     for link in _links(described):
-        link.stack = traceback.StackSummary.from_list([frame for frame in link.stack if not _is_ours(frame.filename)])
+        link.stack = traceback.StackSummary.from_list([frame for frame in link.stack if not is_ours(frame.filename)])
     return FailureNote(type(error).__name__, str(error), "".join(described.format()), event)
 
 
 def strip_own_frames(error: BaseException) -> None:
     """Take our frames out of an exception's traceback, so that the user sees what he would see without us."""
     for link in _chain(error):
-        kept = [entry for entry in _entries(link.__traceback__) if not _is_ours(entry.tb_frame.f_code.co_filename)]
+        kept = [entry for entry in _entries(link.__traceback__) if not is_ours(entry.tb_frame.f_code.co_filename)]
         below: TracebackType | None = None
         for entry in reversed(kept):
             entry.tb_next = below
@@ -29,7 +29,8 @@ def strip_own_frames(error: BaseException) -> None:
         link.__traceback__ = below
 
 
-def _is_ours(file: str) -> bool:
+def is_ours(file: str) -> bool:
+    """Whether a source file is one of the recorder's own."""
     return str(Path(file).absolute()).startswith(_OURS)
 
 

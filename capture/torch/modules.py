@@ -25,7 +25,9 @@ class ModuleNames:
     def of(cls, root: nn.Module) -> Self:
         """Walk the module once. A part that is reachable under two names goes by the first."""
         names = cls()
-        for path, module in root.named_modules():
+        for at, module in root.named_modules():
+            # `torch.compile(model)` is a module around the model, which is to keep its names.
+            path = ".".join(part for part in at.split(".") if part != "_orig_mod") if "_orig_mod" in at else at
             prefix = f"{path}." if path else ""
             names.modules[id(module)] = path
             names.classes[path] = type(module).__name__

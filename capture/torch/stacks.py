@@ -12,6 +12,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from types import CodeType, FrameType
 
+from graphreel.capture.torch import generated
+
 Line = tuple[str, int, str]
 """File, line and function."""
 
@@ -63,10 +65,13 @@ class Stacks:
             code = frame.f_code
             if self._users[id(code)]:
                 file = _file_of(code)
-                if file not in self._files:
-                    self._files.add(file)
-                    self._new_files.append(file)
-                inner.append((file, frame.f_lineno, code.co_qualname))
+                is_generated = file.startswith(generated.MARK)
+                lines = generated.lines_of(frame) if is_generated else [(file, frame.f_lineno, code.co_qualname)]
+                for at, _, _ in lines:
+                    if at not in self._files:
+                        self._files.add(at)
+                        self._new_files.append(at)
+                inner += reversed(lines)
             frame = frame.f_back
         number = len(self.lines)
         self.lines.append((*self.lines[key[0]], *reversed(inner)))
@@ -77,11 +82,12 @@ class Stacks:
         """Whether a function is the user's own: neither a library's nor ours."""
         file = code.co_filename
         if file.startswith("<"):
-            # Generated code has no lines to show; a notebook's cell has.
-            users = bool(linecache.getlines(file))
+            # Generated code has no lines to show, but may know whose they are; a notebook's cell has.
+            users = file.startswith(generated.MARK) or bool(linecache.getlines(file))
         else:
             path = _file_of(code)
             users = path.startswith(self._own) or not path.startswith(self._foreign) or path == _main_file()
+            users = users and not generated.is_inductors(path)
         self._codes.append(code)
         self._users[id(code)] = users
         return users
