@@ -322,3 +322,27 @@ def test_a_trace_can_be_read_while_it_is_written(folder: Path) -> None:
     finally:
         script.kill()
         script.wait()
+
+
+def test_info_and_export_know_the_autograd_view(folder: Path) -> None:
+    listed = json.loads(graphreel("info", "run.reel", "--json", cwd=folder).stdout)
+    assert [iteration["views"] for iteration in listed["iterations"]] == [["autograd"]] * 3
+    assert "autograd" in graphreel("info", "run.reel", cwd=folder).stdout
+    done = graphreel("export", "run.reel", "--view", "autograd", "-o", "backward.json", cwd=folder)
+    assert (done.returncode, done.stderr) == (0, "")
+    ops = [node["op"] for node in json.loads((folder / "backward.json").read_text())["nodes"]]
+    assert ops[0] == "MeanBackward0"
+    assert "ReluBackward0" in ops
+    done = graphreel("export", "run.reel", "--view", "autograd", "--expand-all", "-o", "backward.svg", cwd=folder)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "ReluBackward0" in (folder / "backward.svg").read_text()
+
+
+def test_a_view_that_is_not_there_is_told_with_those_that_are(folder: Path) -> None:
+    said = one_line(graphreel("export", "run.reel", "--view", "autogrd", "-o", "no.svg", cwd=folder))
+    assert said.endswith("run.reel: iteration 2 has no view 'autogrd'; there are: autograd")
+    (folder / "score.py").write_text("import torch\nfrom torch import nn\nnn.Linear(2, 2)(torch.ones(1, 2))\n")
+    assert graphreel("record", "-o", "score.reel", "score.py", cwd=folder).returncode == 0
+    said = one_line(graphreel("export", "score.reel", "--view", "autograd", "-o", "no.svg", cwd=folder))
+    assert "iterations that have a keyframe" in said
+    assert not (folder / "no.svg").exists()

@@ -38,6 +38,19 @@ class ExportError(GraphreelError):
         return cls(f"{path}: this trace holds no iterations, so there is nothing to export")
 
     @classmethod
+    def unknown_view(cls, trace: Trace, index: int, name: str) -> "ExportError":
+        """Name the views there are, or how to come by one."""
+        views = trace.views(index)
+        if views:
+            return cls(f"{trace.path}: iteration {index} has no view {name!r}; there are: {', '.join(views)}")
+        if trace.info.source != "torch":
+            return cls(f"{trace.path}: there is no view {name!r}: such a file holds one graph")
+        return cls(
+            f"{trace.path}: iteration {index} has no view {name!r}, and no other; the view autograd is recorded of "
+            "each backward in the iterations that have a keyframe (0, 1, 2, 4, 8, …), and in all with --level stats"
+        )
+
+    @classmethod
     def cannot_write(cls, path: Path, error: OSError) -> "ExportError":
         """Say which file and why."""
         return cls(f"{path}: cannot be written: {error.strerror}")
@@ -46,7 +59,7 @@ class ExportError(GraphreelError):
 @click.command(
     "export",
     epilog="Examples:  graphreel export run.reel --iteration 2 --expand 'layers.*' -o graph.svg"
-    "  |  graphreel export model.onnx -o model.json",
+    "  |  graphreel export run.reel --view autograd -o backward.svg  |  graphreel export model.onnx -o model.json",
 )
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option(
@@ -57,6 +70,7 @@ class ExportError(GraphreelError):
     help="What to write; the ending says how: .svg .png .pdf .json .dot .graphml",
 )
 @click.option("--iteration", type=int, help="Which iteration; without it the last.")
+@click.option("--view", metavar="NAME", help="Another graph of the iteration, such as autograd.")
 @click.option(
     "--expand",
     multiple=True,
@@ -75,6 +89,7 @@ def command(
     file: Path,
     output: Path,
     iteration: int | None,
+    view: str | None,
     expand: tuple[str, ...],
     expand_all: bool,
     collapse: tuple[str, ...],
@@ -94,14 +109,15 @@ def command(
         trace = open_trace(file, shown)
         try:
             row = _chosen(trace, iteration)
-            graph = trace.graph(row.index)
+            graph = _graph(trace, row.index, view)
         finally:
             trace.close()
         if kind in DATA:
             write_whole(output, DATA[kind](graph).encode("utf-8", "replace"))
             return
         opened = _opened(graph, expand, expand_all=expand_all, collapse=collapse)
-        overlay = _overlay(graph, row, cursor)
+        failed = None if view is not None or row.error is None else row.error.node
+        overlay = Overlay(cursor=None if cursor is None else find_node(graph, cursor), failed=failed)
         scene = picture(graph, opened, progress=shown)
     if kind == ".svg":
         write_whole(output, to_svg(scene, THEMES[theme], overlay, embed_font=embed_font).encode())
@@ -124,6 +140,16 @@ def _chosen(trace: Trace, index: int | None) -> Iteration:
     raise UnknownIteration.in_trace(index, trace.path, [row.index for row in rows])
 
 
+def _graph(trace: Trace, index: int, view: str | None) -> Graph:
+    """The graph of an iteration, or the view of it that is asked for."""
+    if view is None:
+        return trace.graph(index)
+    found = trace.view(index, view)
+    if found is None:
+        raise ExportError.unknown_view(trace, index, view)
+    return found
+
+
 def _opened(graph: Graph, expand: Sequence[str], *, expand_all: bool, collapse: Sequence[str]) -> frozenset[ScopeId]:
     """The scopes to draw open: the usual ones, those asked for with all around them, less those to keep closed."""
     opened = set(map(ScopeId, range(1, graph.scope_count))) if expand_all else set(default_expansion(graph))
@@ -133,13 +159,6 @@ def _opened(graph: Graph, expand: Sequence[str], *, expand_all: bool, collapse: 
     for pattern in collapse:
         opened.difference_update(find_scopes(graph, pattern))
     return frozenset(opened)
-
-
-def _overlay(graph: Graph, row: Iteration, cursor: str | None) -> Overlay:
-    return Overlay(
-        cursor=None if cursor is None else find_node(graph, cursor),
-        failed=None if row.error is None else row.error.node,
-    )
 
 
 def write_whole(path: Path, content: bytes) -> None:

@@ -1,6 +1,7 @@
 """`graphreel info`: what is in a file."""
 
 import json
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -42,11 +43,20 @@ def _as_json(trace: "Trace") -> dict[str, Any]:
         "finished": info.finished,
         "running": trace.running,
         "problems": list(trace.problems),
-        "iterations": [_iteration_as_json(iteration) for iteration in trace.iterations],
+        "iterations": [_iteration_as_json(iteration, views) for iteration, views in _with_views(trace)],
     }
 
 
-def _iteration_as_json(iteration: "Iteration") -> dict[str, Any]:
+def _with_views(trace: "Trace") -> list[tuple["Iteration", Sequence[str]]]:
+    """Each iteration and the names of its views, which iterations with equal graphs share."""
+    views: dict[str, Sequence[str]] = {}
+    for iteration in trace.iterations:
+        if iteration.graph not in views:
+            views[iteration.graph] = trace.views(iteration.index)
+    return [(iteration, views[iteration.graph]) for iteration in trace.iterations]
+
+
+def _iteration_as_json(iteration: "Iteration", views: Sequence[str]) -> dict[str, Any]:
     found: dict[str, Any] = {
         "index": iteration.index,
         "status": str(iteration.status),
@@ -55,6 +65,7 @@ def _iteration_as_json(iteration: "Iteration") -> dict[str, Any]:
         "edges": iteration.edges,
         "duration_ns": iteration.duration_ns,
         "scalars": dict(iteration.scalars),
+        "views": list(views),
     }
     if iteration.error is not None:
         error = iteration.error
@@ -93,8 +104,12 @@ def _print(trace: "Trace") -> None:
     for heading in ("iteration", "graph", "nodes", "edges", "duration"):
         table.add_column(heading, justify="left" if heading == "graph" else "right")
     table.add_column("status")
-    for iteration in trace.iterations:
-        table.add_row(*_cells(iteration))
+    iterations = _with_views(trace)
+    has_views = any(views for _, views in iterations)
+    if has_views:
+        table.add_column("views")
+    for iteration, views in iterations:
+        table.add_row(*_cells(iteration), *([", ".join(views)] if has_views else []))
     console.print(table)
 
 
