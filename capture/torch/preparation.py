@@ -1,6 +1,6 @@
 """What a program did to prepare its run, and which of it the first pass needs."""
 
-from graphreel.capture.torch.log import NO_TENSOR, Event, PassLog
+from graphreel.capture.torch.log import NO_ALIAS, NO_TENSOR, Event, PassLog
 from graphreel.graph import ValueKind
 
 _KEPT_APART = (ValueKind.PARAMETER, ValueKind.BUFFER)
@@ -18,17 +18,36 @@ def kept_events(log: PassLog) -> list[int]:
     begin = next((index for index in events if _belongs(log.event(index))), None)
     if begin is None:
         return list(events)
+    memory = _memories(log)
     needed: set[int] = set()
     for index in range(begin, len(log.events)):
         needed.update(_data(log, log.events[index][1]))
+    needed_memory = {memory[tensor] for tensor in needed}
     kept: list[int] = []
     for index in reversed(range(log.preparation, begin)):
         event = log.event(index)
-        touched = {*event.outputs, *(event.inputs if event.op.written else ())}
-        if touched & needed:
+        # A write reaches all that shares the memory, as when rows of a board are filled one by one.
+        writes = event.op.written and any(n != NO_TENSOR and memory[n] in needed_memory for n in event.inputs)
+        if writes or not needed.isdisjoint(event.outputs):
             kept.append(index)
-            needed.update(_data(log, event.inputs))
+            taken = _data(log, event.inputs)
+            needed.update(taken)
+            needed_memory.update(memory[tensor] for tensor in taken)
     return [*reversed(kept), *range(begin, len(log.events))]
+
+
+def _memories(log: PassLog) -> list[int]:
+    """For each tensor the first one that shares its memory."""
+    found = list(range(len(log.tensors)))
+    for number, note in enumerate(log.tensors):
+        if note[3] != NO_ALIAS:
+            found[number] = found[note[3]]
+    for index in range(len(log.events)):
+        event = log.event(index)
+        if any(event.op.view_of) and event.inputs and event.inputs[0] != NO_TENSOR:
+            for output in event.outputs:
+                found[output] = found[event.inputs[0]]
+    return found
 
 
 def _belongs(event: Event) -> bool:

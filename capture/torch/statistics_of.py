@@ -107,7 +107,11 @@ def name_of(dtype: torch.dtype) -> str:
 
 def in_order(tensor: Tensor) -> Tensor:
     """The elements in logical order, one after the other, without lazy conjugation or negation."""
-    return tensor.detach().resolve_conj().resolve_neg().contiguous().view(-1)
+    if tensor._is_zerotensor():
+        tensor = torch.zeros(tensor.shape, dtype=tensor.dtype)  # of which there is no memory
+    flat = tensor.detach().resolve_conj().resolve_neg().contiguous().view(-1)
+    # A single element may keep a step of 0, at which its bytes could not be looked at.
+    return flat.as_strided((1,), (1,)) if flat.numel() == 1 else flat
 
 
 def bytes_of(flat: Tensor) -> npt.NDArray[np.uint8]:
