@@ -1,5 +1,6 @@
 """The calls of a graph's nodes, read from the trace when they come up, with the changes that a user made."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -18,6 +19,13 @@ from graphreel.replay.torch.randomness import Randomness
 from graphreel.replay.torch.refused import Refused
 
 Columns = Mapping[str, npt.NDArray[Any]]
+
+
+_ASKS = re.compile(
+    r"(aten\.(sym_)?(size|stride|numel|storage_offset|is_contiguous|is_strides_like_format|dim)"
+    r"|aten\.is_non_overlapping_and_dense|prim\.(layout|device|dtype))\.\w+"
+)
+"""Operators that only ask a tensor of its shape and the like, as nested ones are asked."""
 
 
 class Calls:
@@ -57,6 +65,8 @@ class Calls:
         found = self._known.get(key)
         if found is None:
             view = graph.node(node)
+            if _ASKS.fullmatch(view.op):
+                return _identity(0)
             found = self._known[key] = read_call(self.operators.find(view.op), view.input_names, view.attributes)
         return found
 
@@ -111,7 +121,7 @@ def _by_position(inputs: Sequence[str], names: Sequence[str]) -> list[str]:
 
 
 def _identity(inputs: int) -> Call:
-    """Gives the first of its inputs back."""
+    """Gives the first of its inputs back, or nothing."""
 
     def first(*tensors: Tensor) -> Tensor | None:
         return tensors[0] if tensors else None
