@@ -1,12 +1,19 @@
 """An exception as the trace keeps it: as text, without our own frames."""
 
+import sys
 import traceback
+from collections.abc import Sequence
 from pathlib import Path
-from types import TracebackType
+from types import FrameType, TracebackType
 
-from graphreel.capture.torch.log import NO_NODE, FailureNote
+from graphreel.capture.torch.log import NO_NODE, FailureNote, PassLog
+from graphreel.capture.torch.stacks import Line, Stacks
+from graphreel.graph import NodeId
+from graphreel.tracefile.extras import Finding
 
 _OURS = f"{Path(__file__).absolute().parent}/"
+_MOST_CAUGHT = 20
+"""How many exceptions of one iteration are told one by one."""
 
 
 def failure_of(error: BaseException, failed: tuple[int, int]) -> FailureNote:
@@ -16,6 +23,35 @@ def failure_of(error: BaseException, failed: tuple[int, int]) -> FailureNote:
     for link in _links(described):
         link.stack = traceback.StackSummary.from_list([frame for frame in link.stack if not is_ours(frame.filename)])
     return FailureNote(type(error).__name__, str(error), "".join(described.format()), event)
+
+
+def note_raised(frame: FrameType | None, log: PassLog, failed: tuple[int, int], stacks: Stacks) -> None:
+    """Note the exception by which a module is left, which this frame called; unless an operation raised it."""
+    error = sys.exception()
+    # The program may call a module while it handles an exception, which is another matter.
+    if error is None or not any(entry.tb_frame is frame for entry in _entries(error.__traceback__)[:2]):
+        return
+    if id(error) == failed[0] or id(error) in log.raised:
+        return
+    lines = [entry for entry in _entries(error.__traceback__) if stacks.is_users(entry.tb_frame.f_code)]
+    file, line = (lines[-1].tb_frame.f_code.co_filename, lines[-1].tb_lineno) if lines else ("", 0)
+    log.raised[id(error)] = Finding("caught", _caught(f"{type(error).__name__}: {error}"), None, file, line)
+
+
+def caught_in(log: PassLog, error: BaseException | None, lines: Sequence[tuple[Line, ...]]) -> list[Finding]:
+    """The exceptions of a pass that the program caught; `error` is the one that it did not."""
+    ended = set() if error is None else {id(link) for link in _chain(error)}
+    found = [finding for key, finding in log.raised.items() if key not in ended]
+    for event, text in log.errors.items():
+        if log.failure is None or event != log.failure.event:
+            file, line, _ = (lines[log.events[event][4]] or (("", 0, ""),))[-1]
+            found.append(Finding("caught", _caught(text), NodeId(event), file, line))
+    more = len(found) - _MOST_CAUGHT
+    return [*found[:_MOST_CAUGHT], *([Finding("caught", f"and {more} more exceptions")] if more > 0 else [])]
+
+
+def _caught(text: str) -> str:
+    return f"{text}\nThe program caught this exception and went on."
 
 
 def strip_own_frames(error: BaseException) -> None:

@@ -135,9 +135,7 @@ class PassLog:
         autograd: What was seen of the autograd graph, where that was wanted.
         level: How much is kept; None for a pass that is noted down only to find where it ends.
         findings: What the recorder noticed, with events for nodes.
-        loose: The operation from which on all may be the program's last words; None where there are none.
-        level: How much is kept; None for a pass that is noted down only to find where it ends.
-        findings: What the recorder noticed, with events for nodes.
+        raised: What modules raised beside their operations, by `id` of the exception.
         loose: The operation from which on all may be the program's last words; None where there are none.
     """
 
@@ -162,8 +160,7 @@ class PassLog:
     autograd: "AutogradNotes | None" = None
     level: Level | None = Level.TIMING
     findings: list[Finding] = field(default_factory=list)
-    level: Level | None = Level.TIMING
-    findings: list[Finding] = field(default_factory=list)
+    raised: dict[int, Finding] = field(default_factory=dict)
     loose: int | None = None
     end_ns: int = 0
     status: Status = Status.COMPLETE

@@ -19,7 +19,7 @@ from graphreel.capture.options import Level, RecordOptions
 from graphreel.capture.torch.autograd import BackwardWatch
 from graphreel.capture.torch.convert import Converter
 from graphreel.capture.torch.dispatch import RecordMode
-from graphreel.capture.torch.failures import failure_of
+from graphreel.capture.torch.failures import caught_in, failure_of
 from graphreel.capture.torch.kernels import KernelsWatch
 from graphreel.capture.torch.log import PassLog
 from graphreel.capture.torch.modules import ModuleNames, RootNames
@@ -215,6 +215,7 @@ class Passes:
         log.names = self._table.named()
         if error is not None:
             log.failure = failure_of(error, self._mode.failed)
+        log.findings += caught_in(log, error, self._stacks.lines)
         for file in self._stacks.take_new_files():
             text = source_text(file)
             if text is not None:
@@ -269,7 +270,7 @@ class Passes:
             log.forget_from(turns.loose[0])
         if turns.steps and not turns.is_broken_off() and not self._optimizers.stepping:
             self._finish()
-        elif not log.events or (self._index and not self.roots and not self._trained() and not self.by_hand):
+        elif not log.events or (self._index and not turns.worked and not self._trained() and not self.by_hand):
             # Interrupted between two passes, as most are, or the last words again, which may have begun before.
             if self._held is not None and self._held[0].loose is not None:
                 self._held[0].forget_from(self._held[0].loose)

@@ -12,8 +12,8 @@ from types import FrameType
 from typing import Any
 from weakref import WeakSet
 
-import torch
 from torch import nn
+from torch._C import _current_graph_task_id
 from torch.nn.modules import module as module_hooks
 from torch.optim import Optimizer
 from torch.optim.optimizer import register_optimizer_step_post_hook, register_optimizer_step_pre_hook
@@ -25,6 +25,7 @@ from graphreel.capture.torch.compiled import CompiledCode
 from graphreel.capture.torch.compiler import CompilerNews, CompilerWatch, HookNotice, hide_from_compiler
 from graphreel.capture.torch.dispatch import RecordMode
 from graphreel.capture.torch.errors import RecorderState, RecorderWarning
+from graphreel.capture.torch.failures import note_raised
 from graphreel.capture.torch.log import ScopeNote
 from graphreel.capture.torch.modules import ModuleCall, ModuleNames, call_names, optimizer_names
 from graphreel.capture.torch.passes import Passes, Writer
@@ -102,10 +103,6 @@ class TorchRecorder:
         self.alive = False
         self._passes.drop()
         self._passes.pop()
-        if self._mode.met_higher_order:
-            # WORKAROUND: what PyTorch 2.13 compiles for torch.cond under any dispatch mode makes a later torch.export
-            # of another torch.cond fail; see the test of that name.
-            torch._dynamo.reset()
 
     def interrupt(self) -> None:
         """Hand over what was recorded so far, from any thread, when the program is about to be ended by a signal."""
@@ -186,9 +183,11 @@ class TorchRecorder:
         calls.append(call)
 
     def _module_leaves(self, module: nn.Module, args: tuple[Any, ...], result: Any) -> None:
-        calls = self._mode.calls
+        calls, log = self._mode.calls, self._mode.log
         for depth in range(len(calls) - 1, -1, -1):
             if calls[depth].module == id(module):
+                if result is None and log is not None and _current_graph_task_id() == -1:
+                    note_raised(calls[depth].frame, log, self._mode.failed, self._stacks)
                 # Those above it never came to their end: an interrupt, which hooks do not hear of.
                 del calls[depth:]
                 if not calls:
