@@ -22,7 +22,8 @@ def kept_events(log: PassLog) -> list[int]:
     needed: set[int] = set()
     for index in range(begin, len(log.events)):
         needed.update(_data(log, log.events[index][1]))
-    needed_memory = {memory[tensor] for tensor in needed}
+    apart = {memory[tensor] for tensor, (kind, _) in log.names.items() if kind in _KEPT_APART}
+    needed_memory = {memory[tensor] for tensor in needed} - apart
     kept: list[int] = []
     for index in reversed(range(log.preparation, begin)):
         event = log.event(index)
@@ -32,7 +33,7 @@ def kept_events(log: PassLog) -> list[int]:
             kept.append(index)
             taken = _data(log, event.inputs)
             needed.update(taken)
-            needed_memory.update(memory[tensor] for tensor in taken)
+            needed_memory.update({memory[tensor] for tensor in taken} - apart)
     return [*reversed(kept), *range(begin, len(log.events))]
 
 
