@@ -136,6 +136,7 @@ WAYS: dict[str, Callable[[], AbstractContextManager[object]]] = {
     "torch.profiler": profiled,
     "graphreel, level graph": partial(recorded, "graph"),
     "graphreel, level timing": recorded,
+    "graphreel, level kernels": partial(recorded, "kernels"),
     "graphreel, between recorded iterations": partial(recorded, "timing", "1000:"),
 }
 
