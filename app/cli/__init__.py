@@ -14,6 +14,8 @@ COMMANDS = {
     "open": "Open a trace or a model in the app.",
     "export": "Write a graph as SVG, PNG, PDF, JSON, DOT or GraphML.",
     "info": "Tell what is in a file.",
+    "replay": "Execute a recorded iteration again, and compare or change it.",
+    "value": "Show one tensor of an iteration: statistics, numbers, histogram.",
     "demo": "Record a small training run and look at it.",
 }
 
