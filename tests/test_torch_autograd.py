@@ -31,6 +31,7 @@ def test_keyframe_iterations_have_the_view_and_equal_graphs_all_the_same(run: Ke
     # 0, 1 and 2 are walked and hooked, 3 is not: nothing of that shows in what ran.
     assert [sorted(record.views) for record in run.records.values()] == [["autograd"]] * 3 + [[]]
     assert run.graph(3) is run.graph(1) is run.graph(2)
+    assert view_of(run, 1) is view_of(run, 2)
     assert "backward_ns" not in run.records[3].columns
 
 

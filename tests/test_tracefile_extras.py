@@ -133,6 +133,26 @@ def test_a_view_is_stored_once_for_each_structure(tmp_path: Path) -> None:
     assert len(trace.iterations) == 5
 
 
+def test_columns_of_a_view_stand_in_each_iteration_that_has_the_same_view(tmp_path: Path) -> None:
+    view, other = autograd(), parse("a -> b -> c")
+    runs = [np.full(each.node_count, index) for index, each in enumerate((view, view, other))]
+    records = [
+        record(model(), index, views={"autograd": each}, view_columns={"autograd": {"runs": runs[index]}})
+        for index, each in enumerate((view, view, other))
+    ]
+    trace = open_reel(write(tmp_path / "run.reel", [*records, record(model(), 3)]))
+    for index in (0, 1):
+        assert {name: column.tolist() for name, column in trace.view_columns(index, "autograd").items()} == {
+            "runs": runs[index].tolist()
+        }
+    # The structure keeps the view that came first, so that numbers for another one would stand at the wrong nodes.
+    assert trace.view_columns(2, "autograd") == trace.view_columns(3, "autograd") == {}
+    assert trace.view_columns(0, "compiled") == {}
+    with pytest.raises(UnknownIteration):
+        trace.view_columns(9, "autograd")
+    assert not trace.problems
+
+
 def test_views_that_differ_in_meta_only_keep_theirs(tmp_path: Path) -> None:
     other = replace(autograd(), meta={"view": "other"})
     reel = write(tmp_path / "run.reel", [record(model(), 0, views={"one": autograd(), "other": other})])

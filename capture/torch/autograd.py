@@ -205,7 +205,8 @@ def _type_of(metadata: Any) -> RawTensor:
     try:
         if metadata.is_nested_tensor:
             return metadata.dtype, None, metadata.device, NO_ALIAS
-        return metadata.dtype, tuple(metadata.shape), metadata.device, NO_ALIAS
+        sizes = tuple(size if type(size) is int else None for size in metadata.shape)
+        return metadata.dtype, sizes, metadata.device, NO_ALIAS
     except (RuntimeError, TypeError, ValueError):
         return None, None, None, NO_ALIAS
 

@@ -1,6 +1,6 @@
 """The autograd graph of a pass as a graph of its own, with links to what ran forward and to what backward ran."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, TypedDict
 
 import numpy as np
@@ -16,49 +16,81 @@ from graphreel.tracefile.model import IterationRecord
 VIEW = "autograd"
 
 
-def with_autograd(record: IterationRecord, notes: AutogradNotes, log: PassLog, numbering: Numbering) -> IterationRecord:
-    """The iteration with the view `autograd` and its times, and how long the backward of each forward operation took.
+class AutogradViews:
+    """Adds the view `autograd` to iterations. One that is equal to the last is built once."""
 
-    The latter is the column `backward_ns` of the main graph, 0 where there was none; that of a custom function stands
-    at its first operation.
-    """
-    if not notes.fault:
-        try:
-            return _with_view(record, notes, log, numbering)
-        except Exception as fault:  # noqa: BLE001 - a fault of ours must cost no more than what it concerns
-            notes.fault = f"{type(fault).__name__}: {fault}"
-    message = f"the autograd view of this iteration is missing by a bug, please report: {notes.fault}"
-    return replace(record, findings=(*record.findings, Finding("recorder-fault", message)))
+    def __init__(self) -> None:
+        self._last: _Built | None = None
+
+    def add_to(
+        self, record: IterationRecord, notes: AutogradNotes, log: PassLog, numbering: Numbering
+    ) -> IterationRecord:
+        """The iteration with its view and its times, and how long the backward of each forward operation took.
+
+        The latter is the column `backward_ns` of the main graph, 0 where there was none; that of a custom function
+        stands at its first operation.
+        """
+        if not notes.fault:
+            try:
+                return self._add(record, notes, log, numbering) if notes.nodes else record
+            except Exception as fault:  # noqa: BLE001 - a fault of ours must cost no more than what it concerns
+                notes.fault = f"{type(fault).__name__}: {fault}"
+        message = f"the autograd view of this iteration is missing by a bug, please report: {notes.fault}"
+        return replace(record, findings=(*record.findings, Finding("recorder-fault", message)))
+
+    def _add(
+        self, record: IterationRecord, notes: AutogradNotes, log: PassLog, numbering: Numbering
+    ) -> IterationRecord:
+        built = self._built(record.graph, notes, log, numbering)
+        record = replace(record, views={**record.views, VIEW: built.view})
+        if "duration_ns" not in record.columns:
+            return record
+        times = Times.of(notes, numbering.begin_ns)
+        columns = {
+            "start_ns": times.start_ns[built.order],
+            "duration_ns": times.duration_ns[built.order],
+            "runs": times.runs[built.order],
+        }
+        backward = np.zeros(record.graph.node_count, np.int64)
+        for place, forward in enumerate(built.forward):
+            if forward:
+                backward[forward[0]] += times.duration_ns[place]
+        return replace(
+            record,
+            columns={**record.columns, "backward_ns": backward},
+            view_columns={**record.view_columns, VIEW: columns},
+        )
+
+    def _built(self, main: Graph, notes: AutogradNotes, log: PassLog, numbering: Numbering) -> "_Built":
+        seen = _without_times(notes)
+        # Equal passes have the very same graph, and with it the same events and values.
+        if self._last is None or self._last.main is not main or self._last.seen != seen:
+            links = Links(notes, log, numbering, main)
+            view = ViewOfPass(notes, main, links)
+            self._last = _Built(main, seen, view.build(), view.order, links.forward)
+        return self._last
 
 
-def _with_view(record: IterationRecord, notes: AutogradNotes, log: PassLog, numbering: Numbering) -> IterationRecord:
-    if not notes.nodes:
-        return record
-    links = Links(notes, log, numbering, record.graph)
-    view = ViewOfPass(notes, record.graph, links)
-    record = replace(record, views={**record.views, VIEW: view.build()})
-    if "duration_ns" not in record.columns:
-        return record
-    times = Times.of(notes, numbering.begin_ns)
-    columns = {
-        "start_ns": times.start_ns[view.order],
-        "duration_ns": times.duration_ns[view.order],
-        "runs": times.runs[view.order],
-    }
-    backward = np.zeros(record.graph.node_count, np.int64)
-    for place, forward in enumerate(links.forward):
-        if forward:
-            backward[forward[0]] += times.duration_ns[place]
-    return replace(
-        record,
-        columns={**record.columns, "backward_ns": backward},
-        view_columns={**record.view_columns, VIEW: columns},
-    )
+@dataclass(frozen=True, slots=True)
+class _Built:
+    """A view, what it was made of, and the place in the notes of each of its nodes."""
+
+    main: Graph
+    seen: tuple[object, ...]
+    view: Graph
+    order: list[int]
+    forward: list[list[int]]
+
+
+def _without_times(notes: AutogradNotes) -> tuple[object, ...]:
+    calls = [(call.outer, call.roots, call.begin_event, call.end_event) for call in notes.calls]
+    begins = [(place, event) for place, _, event in notes.begins]
+    return notes.nodes, calls, begins, [(place, event) for place, _, event in notes.ends]
 
 
 class _Typed(TypedDict):
     dtype: str
-    shape: tuple[int, ...] | None
+    shape: tuple[int | None, ...] | None
     device: str
 
 
@@ -66,10 +98,9 @@ _UNKNOWN: RawTensor = (None, None, None, NO_ALIAS)
 
 
 def _typed(noted: RawTensor) -> _Typed:
-    """What a value is given of a tensor; a shape with symbols in it is left open."""
+    """What a value is given of a tensor."""
     dtype, shape, device, _ = noted
-    known = shape is not None and all(type(size) is int and size >= 0 for size in shape)
-    return {"dtype": _text(dtype), "shape": shape if known else None, "device": _text(device)}
+    return {"dtype": _text(dtype), "shape": shape, "device": _text(device)}
 
 
 def _text(what: object) -> str:

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from graphreel.capture.torch.arguments import Signature, Signatures
-from graphreel.capture.torch.autograd_view import with_autograd
+from graphreel.capture.torch.autograd_view import AutogradViews
 from graphreel.capture.torch.log import NO_ALIAS, NO_NODE, NO_TENSOR, Event, PassLog
 from graphreel.capture.torch.places import Places
 from graphreel.capture.torch.preparation import kept_events
@@ -48,6 +48,7 @@ class Converter:
     def __init__(self, lines: Sequence[tuple[Line, ...]]) -> None:
         self._lines = lines
         self._signatures = Signatures()
+        self._views = AutogradViews()
         self._recent: list[_Made] = []
 
     def __call__(self, log: PassLog) -> IterationRecord:
@@ -75,7 +76,7 @@ class Converter:
         for watch in watches:
             record = watch.add_to(record, numbering)
         if autograd is not None:
-            record = with_autograd(record, autograd, log, numbering)
+            record = self._views.add_to(record, autograd, log, numbering)
         if log.findings:
             record = replace(record, findings=(*_findings(log, made.numbering), *record.findings))
         return record
