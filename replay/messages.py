@@ -6,7 +6,7 @@ A message is the length of its JSON in eight bytes, the JSON, and then the array
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 import numpy as np
 
@@ -21,16 +21,16 @@ _LENGTH = 8
 _LONGEST = 1 << 31
 
 
-def send(stream: BinaryIO, message: Json, arrays: Sequence[Bytes] = ()) -> None:
+def send(stream: IO[bytes], message: Json, arrays: Sequence[Bytes] = ()) -> None:
     """Write a message."""
     text = json.dumps(message | {"bytes": [array.nbytes for array in arrays]}).encode()
     stream.write(len(text).to_bytes(_LENGTH, "little") + text)
     for array in arrays:
-        stream.write(memoryview(array).cast("B") if array.nbytes else b"")
+        stream.write(array.data if array.nbytes else b"")
     stream.flush()
 
 
-def receive(stream: BinaryIO) -> tuple[Json, list[Bytes]] | None:
+def receive(stream: IO[bytes]) -> tuple[Json, list[Bytes]] | None:
     """Read a message; None where the other side has gone."""
     head = stream.read(_LENGTH)
     if len(head) < _LENGTH or int.from_bytes(head, "little") > _LONGEST:

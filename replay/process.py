@@ -1,6 +1,5 @@
 """The process that executes, seen from the one that asks: started, asked, cancelled, and found dead."""
 
-import os
 import signal
 import subprocess
 import sys
@@ -8,9 +7,9 @@ import tempfile
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from typing import Any
 
 from graphreel.graph.progress import Progress
 from graphreel.replay.messages import Json, receive, send
@@ -46,7 +45,6 @@ class Process:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,
-            env=_environment(),
         )
         self._answers: SimpleQueue[Answer | None] = SimpleQueue()
         self._reader = threading.Thread(target=self._read, name="graphreel-replay", daemon=True)
@@ -58,13 +56,11 @@ class Process:
         return int.from_bytes(self._place.read_bytes(), "little", signed=True)
 
     def ask(self, message: Json, arrays: Sequence[Bytes], progress: Progress, total: int) -> Answer:
-        """Send a request and wait for the answer. Raises Died, and what `progress` raises, after killing the process."""
+        """Send a request and wait for the answer. Raises Died; and what `progress` raises, once the process is gone."""
         self._place.write_bytes((-1).to_bytes(8, "little", signed=True))
         assert self._popen.stdin is not None
-        try:
+        with suppress(OSError):  # if it has died, the answer says so
             send(self._popen.stdin, message, arrays)
-        except OSError:
-            pass  # it has died, and the answer says so
         try:
             while True:
                 try:
@@ -87,10 +83,8 @@ class Process:
         self._reader.join()
         for stream in (self._popen.stdin, self._popen.stdout):
             if stream is not None:
-                try:
+                with suppress(OSError):  # what was still to be sent has no reader any more
                     stream.close()
-                except OSError:
-                    pass  # what was still to be sent has no reader any more
         self._errors.close()
         self._folder.cleanup()
 
@@ -126,16 +120,8 @@ def _how(code: int | None) -> str:
 
 def available_memory() -> int:
     """Bytes that a process may take without making the machine swap: most of what is free now."""
-    try:
+    with suppress(OSError, ValueError, IndexError):
         for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines():
             if line.startswith("MemAvailable:"):
                 return int(int(line.split()[1]) * 1024 * _SHARE)
-    except (OSError, ValueError, IndexError):
-        pass
     return 1 << 40
-
-
-def _environment() -> dict[str, str]:
-    """This process's own; and where it finds Graphreel, for a worker that starts elsewhere."""
-    found: dict[str, Any] = dict(os.environ)
-    return found

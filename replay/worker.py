@@ -11,7 +11,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import IO, TYPE_CHECKING, Any
 
 from graphreel.graph import GraphreelError, NodeId, ValueId
 from graphreel.replay.errors import CannotReplay
@@ -36,7 +36,7 @@ Received = tuple[Json, list[Bytes]]
 class _Requests:
     """Requests as they come in, read by a thread of its own: the end of the input ends the process at once."""
 
-    def __init__(self, stream: BinaryIO) -> None:
+    def __init__(self, stream: IO[bytes]) -> None:
         self._stream = stream
         self._queue: SimpleQueue[Received] = SimpleQueue()
         threading.Thread(target=self._read, name="requests", daemon=True).start()
@@ -53,7 +53,7 @@ class _Requests:
 class _Worker:
     """Answers requests about one iteration."""
 
-    def __init__(self, answers: BinaryIO, at: Callable[[int], None]) -> None:
+    def __init__(self, answers: IO[bytes], at: Callable[[int], None]) -> None:
         self._answers, self._at = answers, at
         self._session: Session | None = None
 
@@ -102,7 +102,7 @@ class _Worker:
 
 
 def limit_memory(most: int) -> None:
-    """Let this process take no more than so many bytes, and let it be the first that the system ends for want of them."""
+    """Let this process take no more than so many bytes, and be the first that the system ends for want of them."""
     with suppress(ImportError, ValueError, OSError):
         import resource
 

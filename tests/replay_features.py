@@ -409,7 +409,7 @@ def linear_algebra() -> None:
 
     def loss() -> Tensor:
         spd = weight @ weight.T + 4 * torch.eye(4)
-        u, s, vh = torch.linalg.svd(weight)
+        _, s, _ = torch.linalg.svd(weight)
         q, r = torch.linalg.qr(weight)
         parts = torch.linalg.cholesky(spd).sum() + torch.linalg.inv(spd).sum() + torch.linalg.det(spd)
         more = torch.linalg.solve(spd, weight).sum() + torch.linalg.eigvalsh(spd).sum() + s.sum() + r.abs().sum()
@@ -846,7 +846,9 @@ def a_residual_network() -> None:
             return functional.relu(x + self.norm(self.two(functional.relu(self.one(x), inplace=True))))
 
     model = nn.Sequential(Block(), Block(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(3, 2))
-    descend(list(model.parameters()), lambda: functional.cross_entropy(model(torch.randn(2, 3, 6, 6)), torch.ones(2).long()))
+    descend(
+        list(model.parameters()), lambda: functional.cross_entropy(model(torch.randn(2, 3, 6, 6)), torch.ones(2).long())
+    )
 
 
 @feature

@@ -16,7 +16,7 @@ STEPS = 2
 def fit(
     model: nn.Module,
     *shape: int,
-    optimizer: Callable[..., torch.optim.Optimizer] = partial(torch.optim.SGD, lr=0.05),
+    optimizer: Callable[..., torch.optim.Optimizer] = torch.optim.SGD,
     batch: Callable[[], object] | None = None,
     loss: Callable[[Tensor], Tensor] = lambda out: out.square().mean(),
 ) -> None:

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pytest
 
-from graphreel.replay.torch.session import Request, Session
 from tests.replay_features import features
 from tests.replay_models import made, optimizers
 from tests.replay_runs import check_exact, recorded

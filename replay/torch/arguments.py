@@ -133,9 +133,15 @@ def read_call(operator: Any, names: Sequence[str], attributes: Mapping[str, Any]
             raise Refused(f"its argument {name} is missing in the trace")
     if single or listed:
         raise Refused(f"{operator} has no argument {next(iter([*single, *listed]))}")
-    rows = reading.tensors, reading.lists, reading.columns, reading.generators
     return Call(
-        operator, tuple(reading.arguments), reading.positional, tuple(reading.keywords), *(tuple(row) for row in rows)
+        operator,
+        tuple(reading.arguments),
+        reading.positional,
+        tuple(reading.keywords),
+        tensors=tuple(reading.tensors),
+        lists=tuple(reading.lists),
+        columns=tuple(reading.columns),
+        generators=tuple(reading.generators),
     )
 
 

@@ -1,7 +1,8 @@
 """Compares what an execution gives with what was recorded, and two executions with each other."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,10 +11,12 @@ import torch
 from torch import Tensor
 
 from graphreel.capture.torch.statistics_of import checksum_of, statistics_of
-from graphreel.graph import Graph, ValueId
+from graphreel.graph import Access, Graph, ValueId
 from graphreel.replay.plan import Plan
 from graphreel.replay.results import Difference, Drift, Verified
-from graphreel.replay.torch.execution import Execution, Outcome
+from graphreel.replay.torch.calls import operator_of
+from graphreel.replay.torch.execution import Execution, Outcome, flattened
+from graphreel.replay.torch.operators import is_random
 from graphreel.replay.torch.unwritten import Unwritten
 
 ValueColumns = Mapping[str, npt.NDArray[Any]]
@@ -30,26 +33,29 @@ class Verifier:
         compared: How many values, or numbers, were compared so far.
     """
 
-    def __init__(self, plan: Plan, columns: ValueColumns, scalars: Mapping[str, float]) -> None:
+    def __init__(self, plan: Plan, columns: ValueColumns, scalars: Mapping[str, float], unwritten: Unwritten) -> None:
         self._graph = plan.graph
         self._columns = columns
         self._counted = _counted(columns, plan.graph.value_count)
         self._items = items_of(plan.graph, scalars)
-        self._unwritten = Unwritten(plan)
+        self._unwritten = unwritten
         self.verified = Verified.STATISTICS if self._counted is not None else Verified.SCALARS
         self.compared = 0
 
     def check(self, execution: Execution, outcome: Outcome) -> list[Difference]:
         """What a node gave that is not as recorded."""
-        if not outcome.ran:
-            return []
+        found = self._check(execution, outcome) if outcome.ran else []
+        if found and not repeats(execution, outcome):
+            return [replace(each, repeats=False) for each in found]
+        return found
+
+    def _check(self, execution: Execution, outcome: Outcome) -> list[Difference]:
         found: list[Difference] = []
         recorded = self._items.get(outcome.step.node)
         if recorded is not None and outcome.item is not None:
             found += self._check_item(outcome, recorded)
         if self._counted is None:
             return found
-        self._unwritten.after(execution, outcome)
         for value in outcome.step.outputs:
             tensor = execution.live.get(value)
             if self._counted[value] and tensor is not None and not self._unwritten.has(execution, value):
@@ -116,19 +122,25 @@ def items_of(graph: Graph, scalars: Mapping[str, float]) -> dict[int, float]:
     return {node: float(scalars[name]) for name, node in found.items() if name in scalars}
 
 
-def repeats(execute: Callable[[], Tensor | None], given: Tensor) -> bool:
-    """Whether an operation gives the same once more."""
-    again = execute()
-    return again is not None and checksum_of(again) == checksum_of(given)
+def repeats(execution: Execution, outcome: Outcome) -> bool:
+    """Whether a node gives the same once more from the same inputs; True where that cannot be tried."""
+    step = outcome.step
+    operator = operator_of(execution.running.calls.of(step.node))
+    accesses = execution.plan.graph.node(step.node).accesses
+    if operator is None or is_random(operator) or Access.WRITE in accesses:
+        return True
+    again = flattened(execution.running.run(step.node, [execution.live[value] for value in step.inputs]))
+    given = [execution.live[value] for value in step.outputs if value in execution.live]
+    return all(checksum_of(one) == checksum_of(other) for one, other in zip(again, given, strict=False))
 
 
-def drift(plan: Plan, outcome: Outcome, plain: Execution, edited: Execution) -> tuple[list[Drift], int]:
+def drift(outcome: Outcome, plain: Execution, edited: Execution, unwritten: Unwritten) -> tuple[list[Drift], int]:
     """How far the values that a node gave are apart in two executions, and how many there are."""
     found: list[Drift] = []
     compared = 0
     for value in outcome.step.outputs:
         one, other = plain.live.get(value), edited.live.get(value)
-        if one is None or other is None or one.is_meta:
+        if one is None or other is None or one.is_meta or unwritten.has(plain, value):
             continue
         compared += 1
         absolute, relative = distance(one, other)

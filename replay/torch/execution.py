@@ -1,5 +1,6 @@
 """Executes a plan node by node, and keeps the values that are still needed."""
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from contextlib import suppress
@@ -45,6 +46,7 @@ class Execution:
         self.position = 0
         self._memory = Memory(keyframe.storages, running.place, running.dtype)
         self._problems = keyframe.problems
+        self._unknown = _unknown_changes(keyframe.problems)
         self._entering = {int(view.value): view for view in keyframe.tensors}
         self._rows = Counter(row for view in self._entering.values() for row in _rows(view))
         self._changes: defaultdict[int, list[Change]] = defaultdict(list)
@@ -141,6 +143,8 @@ class Execution:
             found.append(tensor)
         for change in self._changes.get(step.node, ()):
             self._change(change)
+        if step.node in self._unknown:
+            raise Refused(self._unknown[step.node])
         if step.node in self._changes:
             found = [self.live[value] for value in step.inputs]
         return None, found
@@ -255,6 +259,12 @@ def flattened(out: Any) -> list[Tensor]:
         elif isinstance(entry, list | tuple):
             found += [inner for inner in entry if isinstance(inner, Tensor)]
     return found
+
+
+def _unknown_changes(problems: Sequence[str]) -> dict[int, str]:
+    """The nodes before which something changed a tensor that could not be kept, and what the keyframe says of it."""
+    found = ((re.search(r"was changed before node (\d{1,9})", line), line) for line in problems)
+    return {int(match[1]): line for match, line in found if match}
 
 
 def _failed(plan: Plan) -> frozenset[int]:

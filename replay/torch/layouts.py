@@ -49,15 +49,16 @@ def _compressed(view: TensorView, parts: Parts) -> Tensor:
 
 def _quantized(view: TensorView, parts: Parts) -> Tensor:
     about = view.about
+    given: dict[str, Any]
+    make: Any = torch._empty_affine_quantized
     if "scales" in parts:
-        given: Any = {"scales": parts["scales"], "zero_points": parts["zero_points"], "axis": int(about["axis"])}
+        given = {"scales": parts["scales"], "zero_points": parts["zero_points"], "axis": int(about["axis"])}
         make = torch._empty_per_channel_affine_quantized
     else:
         given = {"scale": float(about["scale"]), "zero_point": int(about["zero_point"])}
-        make = torch._empty_affine_quantized
     stored = parts["stored"]
     found: Tensor = make(view.shape, dtype=DTYPES[view.dtype], device=stored.device, **given)
-    return found.set_(stored.untyped_storage(), view.offset, view.shape, view.stride)  # type: ignore[call-overload]
+    return found.set_(stored.untyped_storage(), view.offset, view.shape, view.stride)
 
 
 def _nested(view: TensorView, parts: Parts) -> Tensor:

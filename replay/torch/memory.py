@@ -112,7 +112,7 @@ def _over(
     storage: torch.UntypedStorage, dtype: torch.dtype, offset: int, shape: Sequence[int], stride: Sequence[int]
 ) -> Tensor:
     found = torch.empty(0, dtype=dtype, device=storage.device)
-    return found.set_(storage, offset, tuple(shape), tuple(stride))  # type: ignore[call-overload,no-any-return]
+    return found.set_(storage, offset, tuple(shape), tuple(stride))
 
 
 def known_dtype(name: str) -> torch.dtype:

@@ -25,6 +25,7 @@ from graphreel.replay.torch.operators import Operators, is_random
 from graphreel.replay.torch.randomness import Randomness
 from graphreel.replay.torch.refused import Refused
 from graphreel.replay.torch.running import Running, recorded_place, to_dtype
+from graphreel.replay.torch.unwritten import Unwritten
 from graphreel.tracefile import Trace
 from graphreel.tracefile.tensors import RecordedTensor
 
@@ -84,8 +85,11 @@ class Session:
         with self._world(notes):
             begin = time.perf_counter_ns()
             plain, edited = self._executions(request)
-            verifier = Verifier(self._plan, self._value_columns, self._scalars) if request.verify else None
-            found = self._loop(request, plain, edited, verifier)
+            unwritten = Unwritten(self._plan)
+            verifier = None
+            if request.verify:
+                verifier = Verifier(self._plan, self._value_columns, self._scalars, unwritten)
+            found = self._loop(request, plain, edited, verifier, unwritten)
             duration = time.perf_counter_ns() - begin
         shown = edited or plain
         assert shown is not None
@@ -138,7 +142,8 @@ class Session:
             warnings.catch_warnings(),
             environment(self._keyframe.environment, notes),
             torch.enable_grad(),
-            # WORKAROUND: operations were recorded below autograd, where nothing public leads; see the test of exactness.
+            # WORKAROUND: operations were recorded below autograd, where nothing public leads; see the tests of
+            # exactness.
             torch._C._AutoDispatchBelowADInplaceOrView(),
         ):
             warnings.simplefilter("ignore")
@@ -185,7 +190,12 @@ class Session:
         return False
 
     def _loop(
-        self, request: Request, plain: Execution | None, edited: Execution | None, verifier: Verifier | None
+        self,
+        request: Request,
+        plain: Execution | None,
+        edited: Execution | None,
+        verifier: Verifier | None,
+        unwritten: Unwritten,
     ) -> _Found:
         found = _Found()
         shown = edited or plain
@@ -197,10 +207,12 @@ class Session:
             outcome, other = self._advance(node, plain, edited)
             ran = other or outcome
             found.executed += ran is not None and ran.ran
+            if plain is not None and outcome is not None and (verifier or edited):
+                unwritten.after(plain, outcome)
             if verifier is not None and plain is not None and outcome is not None:
                 found.differences += verifier.check(plain, outcome)
             if plain is not None and edited is not None and other is not None and other.ran:
-                drifted, compared = drift(self._plan, other, plain, edited)
+                drifted, compared = drift(other, plain, edited, unwritten)
                 found.drift += drifted
                 found.drifted_of += compared
             for value in self._plan.steps[node].outputs:
