@@ -22,7 +22,7 @@ from torch.utils._python_dispatch import _disable_current_modes
 
 from graphreel.capture.torch.compiler import keep_compiler_out
 from graphreel.capture.torch.dispatch import RecordMode
-from graphreel.capture.torch.log import ScopeNote
+from graphreel.capture.torch.log import COMPILED, ScopeNote
 from graphreel.capture.torch.ops import OpInfo
 from graphreel.tracefile.extras import Finding
 
@@ -98,7 +98,7 @@ class CompiledCode:
         theirs = names.get(name)
         if theirs is None:
             return
-        note = ScopeNote(0, (called,), ("torch.compile",), 0, is_function=True)
+        note = ScopeNote(0, (called,), COMPILED, 0, is_function=True)
         give_made = partial(self._give_made)
 
         @wraps(theirs)

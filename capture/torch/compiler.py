@@ -17,6 +17,10 @@ from graphreel.capture.torch.failures import is_ours
 from graphreel.tracefile.extras import Finding
 
 
+_HOOK = "TorchRecorder."
+"""In the name of each hook of ours. What the compiler does because of one is none of the user's concern."""
+
+
 def keep_compiler_out(code: CodeType, *, below: bool = False) -> None:
     """Mark a function so that PyTorch's compiler runs it as it is; `below` also all that it calls.
 
@@ -162,8 +166,9 @@ class CompilerNews:
                 reason = one.recompile_reason.partition(": ")[2] or one.recompile_reason
                 message = f"{name} was compiled again: {reason}"
                 yield Finding("recompile", message, file=file, line=one.co_firstlineno or 0)
-            if one.fail_type and not is_ours(one.fail_user_frame_filename or ""):
-                message = f"{name} runs uncompiled: {_in_words(one.fail_reason or one.fail_type)}"
+            why = one.fail_reason or one.fail_type
+            if why and _HOOK not in why:
+                message = f"{name} runs uncompiled: {_in_words(why)}"
                 where = one.fail_user_frame_filename or file
                 line = one.fail_user_frame_lineno or one.co_firstlineno or 0
                 yield Finding("graph-break", message, file=where, line=line)

@@ -53,7 +53,6 @@ class RecordMode(TorchDispatchMode):
         before: Asked before each operation outside of modules while set: it may end the pass.
         watch: Looks at the tensors of the pass under way; None for most passes.
         fault: Told of an error of the recorder's own.
-        met_higher_order: Whether an operator that takes functions ran, such as `torch.cond`.
         failed: `id` of the last exception that an operation raised, and the operation; (0, -1) for none.
     """
 
@@ -70,7 +69,6 @@ class RecordMode(TorchDispatchMode):
         self.base = 0
         self.before: Callable[[OpInfo, FrameType | None, Sequence[Any]], None] | None = None
         self.watch: Watch | None = None
-        self.met_higher_order = False
         self.failed = (0, NO_NODE)
         self.ops: list[OpInfo] = []
         self._ops: dict[int, OpInfo] = {}
@@ -138,7 +136,6 @@ class RecordMode(TorchDispatchMode):
         except Exception as fault:  # noqa: BLE001 - the same
             self.fault(fault)
             info = OpInfo(index=len(self.ops), func=func, name=str(func), call=func)
-        self.met_higher_order |= isinstance(func, torch._ops.HigherOrderOperator)
         self.introduce(info)
         return info
 

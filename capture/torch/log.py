@@ -5,11 +5,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from graphreel.capture.options import Level
-from graphreel.capture.options import Level
 from graphreel.capture.torch.ops import OpInfo
 from graphreel.capture.torch.watch import Watch
 from graphreel.graph import ValueKind
-from graphreel.tracefile.extras import Finding
 from graphreel.tracefile.extras import Finding
 from graphreel.tracefile.model import Status
 
@@ -19,6 +17,8 @@ if TYPE_CHECKING:
 NO_TENSOR = -1
 NO_ALIAS = -1
 NO_NODE = -1
+COMPILED = ("torch.compile",)
+"""Classes of the scope of a compiled region."""
 
 
 # Python's garbage collector looks again and again at whatever holds other objects, but drops tuples of plain data from
@@ -169,11 +169,6 @@ class PassLog:
     def positions(self) -> set[tuple[int, int]]:
         """Operator and stack of each operation so far that ran outside of modules, backward and optimizers."""
         return {(raw[0], raw[4]) for raw in self.events if not raw[5] and not raw[6] and raw[7] is None}
-
-    def forget_from(self, event: int) -> None:
-        """Drop the last operations, from this one on, none of which is an optimizer's."""
-        del self.events[event:], self.starts[event:], self.ends[event:]
-        self.errors = {at: error for at, error in self.errors.items() if at < event}
 
     def forget_from(self, event: int) -> None:
         """Drop the last operations, from this one on, none of which is an optimizer's."""

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from graphreel.capture.torch.log import NO_NODE, Event, PassLog
+from graphreel.capture.torch.log import COMPILED, NO_NODE, Event, PassLog
 from graphreel.graph import NONE, ROOT, GraphBuilder, Phase, ScopeKind
 
 
@@ -83,7 +83,7 @@ class Places:
         """The phase of an event. Outside of modules, forward lasts from its first operation until backward begins."""
         if event.autograd is not None or self._is_again(event.scope):
             phase = Phase.BACKWARD
-        elif event.scope or grew:
+        elif grew or (event.scope and not self._is_compiled_step(event)):
             phase = Phase.FORWARD
         elif event.step:
             phase = Phase.OPTIMIZER
@@ -114,6 +114,9 @@ class Places:
         # `AccumulateGrad` belongs to no forward operation: it stands beside what made the gradient.
         beside = self.scope_of.get(above, ROOT)
         return beside if self._is_inside(beside) else self.phase_scope
+
+    def _is_compiled_step(self, event: Event) -> bool:
+        return event.step > 0 and self.log.scopes[event.scope].classes == COMPILED
 
     def _is_again(self, call: int) -> bool:
         """Whether a call is part of what a checkpoint runs again."""

@@ -14,6 +14,7 @@ from weakref import WeakSet
 
 from torch import nn
 from torch._C import _current_graph_task_id
+from torch.fx import GraphModule
 from torch.nn.modules import module as module_hooks
 from torch.optim import Optimizer
 from torch.optim.optimizer import register_optimizer_step_post_hook, register_optimizer_step_pre_hook
@@ -26,7 +27,7 @@ from graphreel.capture.torch.compiler import CompilerNews, CompilerWatch, HookNo
 from graphreel.capture.torch.dispatch import RecordMode
 from graphreel.capture.torch.errors import RecorderState, RecorderWarning
 from graphreel.capture.torch.failures import note_raised
-from graphreel.capture.torch.log import ScopeNote
+from graphreel.capture.torch.log import COMPILED, ScopeNote
 from graphreel.capture.torch.modules import ModuleCall, ModuleNames, call_names, optimizer_names
 from graphreel.capture.torch.passes import Passes, Writer
 from graphreel.capture.torch.stacks import NO_STACK, Stacks
@@ -150,6 +151,8 @@ class TorchRecorder:
 
     def _module_enters(self, module: nn.Module, args: tuple[Any, ...]) -> None:
         calls = self._mode.calls
+        if calls and calls[-1].note.classes == COMPILED and isinstance(module, GraphModule):
+            return  # What was compiled may be wrapped in a module, which is none of the program's.
         # Two frames up stands `inner` of `Module._call_impl`, which is on the stack for as long as the module runs.
         frame = sys._getframe(2)
         above = next((call for call in reversed(calls) if call.module), None)
