@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from graphreel.capture.options import BadOption, IterationRanges, RecordOptions
+from graphreel.capture.options import BadOption, IterationRanges
 from graphreel.capture.script import CannotRun, find_script
 from graphreel.tracefile import Status, Trace, TraceError, open_reel
 
@@ -243,8 +243,3 @@ def test_ranges_of_iterations(text: str, within: list[int], without: list[int], 
 def test_ranges_that_make_no_sense(text: str) -> None:
     with pytest.raises(BadOption, match="write for example 0:3,100,500:"):
         IterationRanges.parse(text)
-
-
-def test_levels_that_are_not_there() -> None:
-    with pytest.raises(BadOption, match="'values': there is no such level; give graph or timing"):
-        RecordOptions.parse(level="values")
