@@ -87,6 +87,15 @@ def test_gradients_that_several_backwards_add_up() -> None:
     assert [value.producer and value.producer.op for value in weight.inputs] == ["TBackward0", "TBackward0", None]
 
 
+def test_leaves_that_follow_one_another_are_not_taken_for_one() -> None:
+    def program() -> None:
+        for _ in range(3):  # the next one gets the memory, and the id, of the one before
+            torch.ones(3, requires_grad=True).exp().sum().backward()
+
+    sums = nodes(view_of(recorded(program)), "AccumulateGrad")
+    assert [each.scope.path for each in sums] == ["backward", "backward:2", "backward:3"]
+
+
 def test_hooks_are_counted_and_what_they_run_stands_at_their_node() -> None:
     def program() -> None:
         model = nn.Linear(3, 3)

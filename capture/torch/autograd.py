@@ -20,7 +20,7 @@ from torch.utils.hooks import RemovableHandle
 
 from graphreel.capture.torch.autograd_notes import STOPPED, AutogradNotes, CallNote, HookCounts, LeafNote, NodeNote
 from graphreel.capture.torch.autograd_saved import SavedTensors, number_of
-from graphreel.capture.torch.log import NO_ALIAS, PassLog, RawTensor
+from graphreel.capture.torch.log import NO_ALIAS, NO_TENSOR, PassLog, RawTensor
 from graphreel.capture.torch.tensors import TensorTable, note
 from graphreel.graph import ValueKind
 
@@ -97,11 +97,16 @@ class BackwardWatch:
         for node in nodes:
             number, name = node._sequence_nr(), node.name()
             # Nodes are let go after the walk, so the next walk knows one by what stays of it.
-            key = (number, name) if number < _NO_FORWARD else (name, id(getattr(node, "variable", None)))
+            key = (number, name) if number < _NO_FORWARD else (name, *self._identity(getattr(node, "variable", None)))
             # Each thread counts for itself, so two nodes may have the same number.
             seen[key] = seen.get(key, 0) + 1
             places.append(self._places.setdefault((*key, seen[key]), len(self._places)))
         return places
+
+    def _identity(self, variable: Any) -> tuple[int, int]:
+        """What tells a tensor that a node adds to from all others; its `id` where no operation has met it."""
+        number = NO_TENSOR if variable is None else number_of(self._table, variable)
+        return number, id(variable) if number == NO_TENSOR else 0
 
     def _note_all(
         self,
