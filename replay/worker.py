@@ -88,7 +88,8 @@ class _Worker:
         from graphreel.replay.torch.session import Request
 
         assert self._session is not None
-        request = Request(**message | {"edits": parse_edits(message["edits"], arrays)})
+        edits = parse_edits(message.pop("edits"), arrays)
+        request = Request(edits=edits, **message)
         return result_message(self._session.run(request), given)
 
     def _do_values(self, message: Json, arrays: list[Bytes], given: list[Bytes]) -> Any:

@@ -163,11 +163,12 @@ def _inputs_by_argument(names: Sequence[str]) -> tuple[dict[str, int], dict[str,
 
 def _places(name: str, known: Mapping[int, int], shown: Any) -> tuple[int, ...]:
     """The inputs of a list of tensors by place; the attribute shows the list where a None stands in it."""
-    length = len(shown) if isinstance(shown, list) else max(known) + 1
-    if shown is None:
-        complete = sorted(known) == list(range(length))
-    else:
+    if isinstance(shown, list):
+        length = len(shown)
         complete = shown == [IN_LIST if place in known else None for place in range(length)] and max(known) < length
+    else:
+        length = len(known)
+        complete = max(known) + 1 == length
     if not complete:
         raise Refused(f"the list of tensors {name} is not as it was recorded: an entry is missing")
     return tuple(known.get(place, NONE_ENTRY) for place in range(length))
@@ -228,7 +229,7 @@ def _read(kind: Any, given: Any) -> Any:
         return None
     if kind.kind() == "ListType":
         return _read_list(kind.getElementType(), given)
-    reader = _READERS.get(str(kind))
+    reader: Callable[[Any], Any] | None = _READERS.get(str(kind))
     if reader is None:
         raise ValueError(kind)
     return reader(given)

