@@ -20,7 +20,8 @@ class CanvasPresenter(Presenter):
         self.canvas = canvas
         self._anchor: tuple[str, QPointF] | None = None
         """The scope that is opening or closing, and the place in the widget that it shall stay under."""
-        self._go_when_drawn = False
+        self._go_when_drawn = self._fit_when_drawn = False
+        self._view = ""
         canvas.picked.connect(self._picked)
         canvas.edge_picked.connect(self._edge_picked)
         canvas.toggled.connect(self._toggled)
@@ -36,6 +37,9 @@ class CanvasPresenter(Presenter):
         self._anchor, self._go_when_drawn = None, False
 
     def iteration_shown(self, shown: Shown) -> None:
+        # Another view is another picture: no place in it is the one that was looked at.
+        self._fit_when_drawn |= shown.view != self._view
+        self._view = shown.view
         self._go_when_drawn = shown.iteration.error is not None
         self._say()
 
@@ -69,13 +73,14 @@ class CanvasPresenter(Presenter):
         anchor = self._anchor_before(before)
         self.canvas.show_scene(scene, overlay_of(self.session))
         if scene is not None:
-            if before is None:
+            if before is None or self._fit_when_drawn:
                 self.canvas.fit_start()
+                self._go_when_drawn |= bool(self.session.selection)
             elif anchor is not None:
                 self._keep(scene, *anchor)
             if self._go_when_drawn:
                 self._hold(self.session.selection)
-        self._anchor, self._go_when_drawn = None, False
+        self._anchor, self._go_when_drawn, self._fit_when_drawn = None, False, False
 
     def _anchor_before(self, before: Scene | None) -> tuple[Selection, QPointF, QPointF] | None:
         """What shall stay, where its corner stands now, and the place it shall stay under.

@@ -2,6 +2,8 @@
 the user does there. No presenter knows another.
 """
 
+from typing import TYPE_CHECKING
+
 from PySide6.QtCore import QModelIndex, QObject
 from PySide6.QtWidgets import QDockWidget, QTreeView
 
@@ -18,6 +20,9 @@ from graphreel.gui.session import Session
 from graphreel.gui.views import Selection, Shown, What
 from graphreel.tracefile import Trace
 from graphreel.tracefile.extras import Finding
+
+if TYPE_CHECKING:
+    from graphreel.gui.numbers import NumbersPresenter
 
 
 class Presenter(QObject):
@@ -59,7 +64,8 @@ class StripPresenter(Presenter):
             nothing = "The recording holds no iteration."
             if trace.running:
                 nothing = "Waiting for the first iteration…"
-            self.strip.show_iterations(trace.iterations, shown.iteration.index if shown else None, nothing)
+            current = shown.iteration.index if shown else None
+            self.strip.show_iterations(trace.iterations, current, nothing, trace.keyframes)
 
     def trace_opened(self, trace: Trace) -> None:
         self._list()
@@ -133,14 +139,16 @@ class OutlinePresenter(Presenter):
 class InspectorPresenter(Presenter):
     """Keeps the inspector."""
 
-    def __init__(self, session: Session, panel: InspectorPanel) -> None:
+    def __init__(self, session: Session, panel: InspectorPanel, numbers: "NumbersPresenter") -> None:
         super().__init__(session, panel)
-        self.panel = panel
+        self.panel, self.numbers = panel, numbers
         panel.asked.connect(session.go_to)
+        panel.numbers_asked.connect(self.numbers.ask)
+        self.numbers.changed.connect(self._tell)
         self._tell()
 
     def _tell(self) -> None:
-        self.panel.show_selection(self.session.shown, self.session.selection)
+        self.panel.show_selection(self.session.shown, self.session.selection, self.numbers.known())
 
     def trace_closed(self) -> None:
         self._tell()

@@ -3,11 +3,12 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 import numpy.typing as npt
 
 from graphreel.analysis import Cursor, node_of_pass, node_of_view
+from graphreel.analysis.arrays import Histogram
 from graphreel.analysis.stepping import same_node
 from graphreel.graph import Graph, NodeId, ScopeId, ValueId
 from graphreel.tracefile import Iteration, Trace
@@ -72,6 +73,24 @@ class Shown:
     views: Sequence[str] = ()
     has_keyframe: bool = False
     kept: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Numbers:
+    """What is shown of a whole value: how its elements are spread, and the first of them, as texts.
+
+    `whole` is whether `cells` are all there are; `executed` is whether the iteration was executed again for it.
+    """
+
+    histogram: Histogram
+    cells: tuple[tuple[str, ...], ...]
+    whole: bool
+    shape: tuple[int, ...]
+    executed: bool
+
+
+Known: TypeAlias = Numbers | str | None
+"""What is known of a value that was asked for: its numbers, why they cannot be had, or None while they are fetched."""
 
 
 def linked(node: NodeId, old: Shown, new: Shown) -> NodeId | None:

@@ -16,6 +16,7 @@ from graphreel.gui.file_commands import FileCommands
 from graphreel.gui.follow import Follower
 from graphreel.gui.icons import app_icon
 from graphreel.gui.jobs import Jobs
+from graphreel.gui.numbers import NumbersPresenter
 from graphreel.gui.panels.find import FindBar
 from graphreel.gui.panels.findings import FindingsPanel
 from graphreel.gui.panels.inspector import InspectorPanel
@@ -46,6 +47,7 @@ class Window(QMainWindow):
 
     Attributes:
         session: What is open.
+        numbers: Whole values that were asked for.
         actions_: Every action, by name.
         canvas, strip, outline, inspector, source, findings, find_bar, palette_, message, welcome: The widgets.
     """
@@ -133,10 +135,12 @@ class Window(QMainWindow):
     def _make_presenters(self) -> None:
         session = self.session
         self.demo = DemoRecorder(self)
+        self.numbers = NumbersPresenter(session, self)
         self.presenters = [
             StripPresenter(session, self.strip),
             OutlinePresenter(session, self.outline, self.model),
-            InspectorPresenter(session, self.inspector),
+            self.numbers,
+            InspectorPresenter(session, self.inspector, self.numbers),
             SourcePresenter(session, self.source),
             FindingsPresenter(session, self.findings, self.findings_dock),
             FindPresenter(session, self.find_bar),
@@ -192,6 +196,7 @@ class Window(QMainWindow):
         if self.session.trace is not None:  # on the welcome page the docks are hidden, and shall not stay so
             self.settings.docks = self.saveState()
         self.demo.stop()
-        self.jobs.close()
         self.session.close()
+        # Last, for closing the session may have begun one more: the end of a process.
+        self.jobs.close()
         super().closeEvent(event)

@@ -3,13 +3,16 @@
 from collections.abc import Collection
 from pathlib import Path
 
+from graphreel.analysis.arrays import Histogram, excerpt
 from graphreel.analysis.linking import links_of
 from graphreel.capture.sources import open_trace
-from graphreel.graph import Graph, Progress, ScopeId, node_keys
-from graphreel.gui.views import Shown
+from graphreel.graph import Graph, Progress, ScopeId, ValueId, node_keys
+from graphreel.gui.views import Numbers, Shown
 from graphreel.layout import default_expansion, lay_out, visible
 from graphreel.render import Scene, build_scene, measure
+from graphreel.replay import NoKeyframe, Replay
 from graphreel.tracefile import Status, Trace, UnknownIteration
+from graphreel.tracefile.tensors import to_numpy
 
 
 def open_file(path: Path, progress: Progress) -> Trace:
@@ -80,3 +83,29 @@ def refresh(trace: Trace, progress: Progress) -> bool:
     progress.step(0, 0)
     trace.path.stat()
     return trace.refresh()
+
+
+def replay_of(trace: Trace, index: int) -> Replay | None:
+    """What executes an iteration again; None where it has no keyframe."""
+    return Replay(trace, index) if index in trace.keyframes else None
+
+
+def end_replay(replay: Replay, progress: Progress) -> None:
+    """End the process of a replay."""
+    replay.close()
+
+
+def numbers(trace: Trace, index: int, value: int, replay: Replay | None, progress: Progress) -> Numbers:
+    """What there is to see of a value: as the trace holds it, or from the iteration executed again.
+
+    Raises NoKeyframe, and what executing raises.
+    """
+    found = trace.tensor(index, value) if replay is None else None
+    if found is None:
+        if replay is None:
+            raise NoKeyframe.at(trace.path, index, trace.keyframes)
+        wanted = ValueId(value)
+        found = replay.values([wanted], progress)[wanted]
+    array = to_numpy(found.view, found.storages)
+    cells, whole = excerpt(array)
+    return Numbers(Histogram.of(array), tuple(map(tuple, cells)), whole, array.shape, executed=replay is not None)

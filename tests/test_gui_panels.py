@@ -144,6 +144,8 @@ def test_the_inspector_describes_an_operation(qapp: QApplication) -> None:
         "0",
         "float32[8, 16]",
         "to aten.relu.default",
+        "NUMBERS",
+        "Not kept. Record with --keyframes 3 to have them.",
     ]
 
 

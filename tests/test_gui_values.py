@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PySide6.QtCore import QModelIndex, Qt
-from PySide6.QtGui import QTextDocument
+from PySide6.QtCore import QModelIndex, QPointF, Qt
+from PySide6.QtGui import QColor, QTextDocument
 from PySide6.QtTest import QAbstractItemModelTester
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
@@ -16,6 +16,7 @@ from pytestqt.qtbot import QtBot
 from graphreel.graph import Graph, GraphBuilder, NodeId, Phase
 from graphreel.gui.panels.findings import FindingsModel
 from graphreel.gui.panels.inspector_text import Inspector
+from graphreel.gui.panels.strip import CELL, IterationStrip
 from graphreel.gui.text import bytes_text
 from graphreel.gui.views import Selection, Shown, What
 from graphreel.gui.window import Window
@@ -192,3 +193,18 @@ def test_findings_have_a_panel_while_there_are_any(qtbot: QtBot, tmp_path: Path,
     assert window.session.selection == Selection(What.NODE, 2)
     trigger(qtbot, window, "step.next-iteration")
     assert not window.findings_dock.isVisible()
+
+
+def test_the_strip_tells_which_iterations_have_a_keyframe(qtbot: QtBot) -> None:
+    strip = IterationStrip(LIGHT)
+    qtbot.addWidget(strip)
+    two = [Iteration(index, Status.COMPLETE, "hash", 8, 9, 0, 8000) for index in range(2)]
+    strip.show_iterations(two, 0, keyframes=[1])
+    assert "Has a keyframe" in strip.describe(1)
+    assert "Has a keyframe" not in strip.describe(0)
+    strip.resize(120, 110)
+    picture = strip.viewport().grab().toImage()
+    foot = strip.cell(1).bottomLeft() + QPointF(CELL / 2, -5)
+    other = strip.cell(0).bottomLeft() + QPointF(CELL / 2, -5)
+    assert picture.pixelColor(foot.toPoint()) == QColor(LIGHT.panel)
+    assert picture.pixelColor(other.toPoint()) != QColor(LIGHT.panel)

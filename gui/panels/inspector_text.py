@@ -1,24 +1,31 @@
 """What the inspector says of a node, a scope or a value, as rich text. Links lead to nodes, values and scopes."""
 
 import json
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from html import escape
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
 from graphreel.graph import NONE, Access, Graph, Node, Scope, Value, node_keys, word
-from graphreel.gui.panels.inspector_values import kernel_rows, kernels_of_scope, statistics_line
+from graphreel.gui.panels.inspector_values import kernel_rows, kernels_of_scope, numbers_rows, statistics_line
 from graphreel.gui.text import count_text, duration_text
-from graphreel.gui.views import Selection, Shown, What
+from graphreel.gui.views import Known, Selection, Shown, What
 from graphreel.render import Theme
 from graphreel.render.theme import blend
+from graphreel.tracefile import edge_count
 
 _MANY = 60
 """How many rows of one kind are listed before the rest is only counted."""
+_FEW = 3
+"""Of how many outputs of an operation the numbers are offered."""
 _LONG = 400
 """How many characters of one attribute are shown."""
+
+NOTHING: Mapping[int, Known] = MappingProxyType({})
+"""Nothing is known of any value's numbers."""
 
 Row = tuple[str, str]
 """A name and what stands beside it, both as rich text."""
@@ -30,6 +37,7 @@ class Inspector:
 
     shown: Shown
     theme: Theme
+    known: Mapping[int, Known] = field(default_factory=dict)
 
     def describe(self, selection: Selection) -> str:
         """All there is to say of what is selected; of the iteration where nothing is."""
@@ -64,6 +72,8 @@ class Inspector:
         parts.append(self._section("Inputs", inputs))
         outputs = [(str(value.port), self._value_cell(value, value.consumers, "to")) for value in node.outputs]
         parts.append(self._section("Outputs", outputs))
+        for value in node.outputs[:_FEW]:
+            parts.append(self._numbers(value, f" of output {value.port}" if len(node.outputs) > 1 else ""))
         parts.append(self._section("Kernels", list(kernel_rows(self.shown, node.id))))
         return "".join(parts)
 
@@ -116,19 +126,20 @@ class Inspector:
                 self._title(value.name or value.type_text, word(value.kind)),
                 self._table(rows, above=8),
                 self._section("Attributes", self._attributes(value.attributes)),
+                self._numbers(value, ""),
                 self._section("Taken by", [("", self.node_link(node)) for node in value.consumers]),
             ]
         )
 
     def iteration(self) -> str:
         """The iteration as a whole, where nothing in it is selected."""
-        iteration = self.shown.iteration
+        iteration, graph = self.shown.iteration, self.shown.graph
         rows: list[Row] = [
-            ("holds", f"{count_text(iteration.nodes, 'node')}, {count_text(iteration.edges, 'edge')}"),
+            ("holds", f"{count_text(graph.node_count, 'node')}, {count_text(edge_count(graph), 'edge')}"),
             *([("time", duration_text(iteration.duration_ns))] if iteration.duration_ns else []),
             *((escape(name), f"{number:.6g}") for name, number in iteration.scalars.items()),
         ]
-        meta = [(escape(name), escape(text)) for name, text in self.shown.graph.meta.items()]
+        meta = [(escape(name), escape(text)) for name, text in graph.meta.items()]
         findings = self._findings(None)
         hint = self._quiet("Click a box or an edge to see what it is.")
         return "".join(
@@ -195,6 +206,12 @@ class Inspector:
             f'<table width="100%" cellpadding="8" style="margin-top:8px"><tr><td bgcolor="{ground}" '
             f'style="color:{self.theme.error}">{message}</td></tr></table>'
         )
+
+    def _numbers(self, value: Value, of: str) -> str:
+        """The numbers of a value, or how they can be had. A view of the pass has none."""
+        if self.shown.view:
+            return ""
+        return self._section(f"Numbers{of}", numbers_rows(self.shown, value, self.known, self.theme))
 
     def _findings(self, node: int | None) -> list[Row]:
         """What the recorder noticed of a node, or, for None, of the iteration as a whole."""

@@ -1,6 +1,6 @@
 """The iteration strip: one cell an iteration, as high as it took long, coloured by how it ended."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QHelpEvent, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPolygonF, QWheelEvent
@@ -16,7 +16,8 @@ CELL, GAP, MARGIN, MARKER, LABEL = 14, 3, 10, 12, 18
 
 
 class IterationStrip(QAbstractScrollArea):
-    """Cells to click and to walk with the arrow keys. A diamond marks where the graph changed from the one before.
+    """Cells to click and to walk with the arrow keys. A diamond marks where the graph changed from the one before, a
+    dot in a cell's foot that the iteration has a keyframe.
 
     Signals:
         chosen: The index of an iteration that the user wants to see.
@@ -35,11 +36,19 @@ class IterationStrip(QAbstractScrollArea):
         self.theme = theme
         self.placeholder = ""
         self.iterations: Sequence[Iteration] = ()
+        self.keyframes: frozenset[int] = frozenset()
         self.current: int | None = None
 
-    def show_iterations(self, iterations: Sequence[Iteration], current: int | None, placeholder: str = "") -> None:
-        """Show these iterations, and which of them is on screen, by its index."""
+    def show_iterations(
+        self,
+        iterations: Sequence[Iteration],
+        current: int | None,
+        placeholder: str = "",
+        keyframes: Iterable[int] = (),
+    ) -> None:
+        """Show these iterations, which of them is on screen, and which have a keyframe, by their index."""
         self.iterations, self.placeholder = list(iterations), placeholder
+        self.keyframes = frozenset(keyframes)
         self._extent()
         self.mark(current)
 
@@ -82,6 +91,8 @@ class IterationStrip(QAbstractScrollArea):
         lines += [f"{name} {number:.6g}" for name, number in iteration.scalars.items()]
         if self.structure_changed(row):
             lines.append(f"The graph differs from iteration {self.iterations[row - 1].index}")
+        if iteration.index in self.keyframes:
+            lines.append("Has a keyframe: it can be executed again, and took longer to record")
         if iteration.error is not None:
             lines.append(f"{iteration.error.type}: {iteration.error.message}".splitlines()[0])
         return "\n".join(lines)
@@ -128,6 +139,9 @@ class IterationStrip(QAbstractScrollArea):
         )
         painter.setBrush(color)
         painter.drawRoundedRect(cell, 2.5, 2.5)
+        if iteration.index in self.keyframes:
+            painter.setBrush(QColor(self.theme.panel))
+            painter.drawEllipse(QPointF(cell.center().x(), cell.bottom() - 5), 2, 2)
         if self.structure_changed(row):
             self._paint_diamond(painter, QPointF(cell.center().x(), MARKER - 2))
 
