@@ -262,3 +262,35 @@ def test_one_call_that_is_too_long_is_cut_between_its_layers() -> None:
     assert all(record.graph.node_count <= 12 for record in kept.records.values())
     assert nodes(kept.graph(1), "aten.addmm.default")[0].scope.path.startswith("forward/Sequential/")
     assert any(each.phase is Phase.BACKWARD for record in kept.records.values() for each in walk(record.graph))
+
+
+class Speechless(RuntimeError):
+    def __str__(self) -> str:
+        raise Refusal("no words")
+
+
+@pytest.mark.parametrize("catch", [True, False])
+def test_an_exception_that_cannot_be_put_into_words_ends_no_recording(catch: bool) -> None:
+    class Mute(nn.Linear):
+        def forward(self, input: Tensor) -> Tensor:
+            super().forward(input)
+            raise Speechless
+
+    def program() -> None:
+        try:
+            Mute(2, 2)(torch.ones(1, 2))
+        except Speechless:
+            if not catch:
+                raise
+        nn.Linear(2, 2)(torch.ones(1, 2))
+
+    kept = Kept()
+    try:
+        with recording() as (kept, _):
+            program()
+    except Speechless:
+        assert not catch
+    (record,) = kept.records.values()
+    assert record.status is (Status.COMPLETE if catch else Status.FAILED)
+    told = [finding.message for finding in record.findings] or [record.error.message if record.error else ""]
+    assert "cannot be put into words" in told[0]

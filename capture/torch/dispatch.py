@@ -20,6 +20,8 @@ from torch.nn import Parameter
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from graphreel.capture.torch.compiler import keep_compiler_out
+from graphreel.capture.torch.distributed import described
+from graphreel.capture.torch.failures import text_of
 from graphreel.capture.torch.log import NO_ALIAS, NO_NODE, NO_TENSOR, NUMBER, TENSOR, PassLog
 from graphreel.capture.torch.ops import OpInfo, op_info
 from graphreel.capture.torch.stacks import NO_STACK, Stacks
@@ -161,6 +163,8 @@ class RecordMode(TorchDispatchMode):
             if frame is not None and frame.f_code is _MAKE_GRADS and inputs and self.log is not None:
                 autograd = ""
                 self.log.losses.append(inputs[0])
+            elif _current_graph_task_id() != -1:
+                autograd = ""  # what is to run when the nodes are through, such as FSDP's last reduction
         scope = calls[-1].scope if calls else 0
         counter = _get_sequence_nr() - self.base
         return info.index, tuple(inputs), arguments, keywords, stack, scope, self.step, autograd, number, counter
@@ -196,7 +200,7 @@ class RecordMode(TorchDispatchMode):
         if isinstance(given, torch.Generator):
             return self.table.generators.name(given)
         if not isinstance(given, list | tuple):
-            return int(given) if isinstance(given, int) else f"<{type(given).__name__}>"
+            return int(given) if isinstance(given, int) else described(given, sys._getframe())
         if any(isinstance(entry, Tensor) for entry in given):
             for entry in given:
                 inputs.append(self.table.meet(entry) if isinstance(entry, Tensor) else NO_TENSOR)
@@ -252,7 +256,7 @@ class RecordMode(TorchDispatchMode):
             if isinstance(entry, Tensor):
                 found.append(self.table.made(entry, alias))
             elif isinstance(entry, list | tuple):
-                found += [self.table.made(inner, alias) for inner in entry if isinstance(inner, Tensor)]
+                found += self._made_of(entry, alias)
         return found
 
     def _shared(self, out: Any, args: Sequence[Any], inputs: Sequence[int]) -> int:
@@ -270,7 +274,7 @@ class RecordMode(TorchDispatchMode):
             return
         try:
             event = len(log.events)
-            log.errors[event] = f"{type(error).__name__}: {error}"
+            log.errors[event] = f"{type(error).__name__}: {text_of(error)}"
             log.starts.append(begin)
             log.ends.append(end)
             log.events.append((*noted, ()))

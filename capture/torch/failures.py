@@ -22,7 +22,15 @@ def failure_of(error: BaseException, failed: tuple[int, int]) -> FailureNote:
     described = traceback.TracebackException.from_exception(error)
     for link in _links(described):
         link.stack = traceback.StackSummary.from_list([frame for frame in link.stack if not is_ours(frame.filename)])
-    return FailureNote(type(error).__name__, str(error), "".join(described.format()), event)
+    return FailureNote(type(error).__name__, text_of(error), "".join(described.format()), event)
+
+
+def text_of(error: BaseException) -> str:
+    """What an exception says; its own method to say it may raise."""
+    try:
+        return str(error)
+    except Exception:  # noqa: BLE001 - whatever it is, it is the program's
+        return "(it cannot be put into words)"
 
 
 def note_raised(frame: FrameType | None, log: PassLog, failed: tuple[int, int], stacks: Stacks) -> None:
@@ -35,7 +43,7 @@ def note_raised(frame: FrameType | None, log: PassLog, failed: tuple[int, int], 
         return
     lines = [entry for entry in _entries(error.__traceback__) if stacks.is_users(entry.tb_frame.f_code)]
     file, line = (lines[-1].tb_frame.f_code.co_filename, lines[-1].tb_lineno) if lines else ("", 0)
-    log.raised[id(error)] = Finding("caught", _caught(f"{type(error).__name__}: {error}"), None, file, line)
+    log.raised[id(error)] = Finding("caught", _caught(f"{type(error).__name__}: {text_of(error)}"), None, file, line)
 
 
 def caught_in(log: PassLog, error: BaseException | None, lines: Sequence[tuple[Line, ...]]) -> list[Finding]:

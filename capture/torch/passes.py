@@ -1,57 +1,34 @@
 """Begins and ends passes, and hands them over.
 
-Where one ends is what `turns` says, which knows positions only; here they are made of modules, tensors and lines.
+Where one ends is what `turns` says, which knows positions only.
 """
 
 import time
 from collections.abc import Callable, Sequence
-from functools import partial
 from types import FrameType
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch import nn
-from torch._C import _current_graph_task_id
 from torch._C._autograd import _get_sequence_nr
 from torch.optim import Optimizer
 
 from graphreel.capture.options import Level, RecordOptions
 from graphreel.capture.torch.autograd import BackwardWatch
-from graphreel.capture.torch.convert import Converter
+from graphreel.capture.torch.boundary import Boundary
 from graphreel.capture.torch.dispatch import RecordMode
 from graphreel.capture.torch.failures import caught_in, failure_of
+from graphreel.capture.torch.handing import Handing, Writer
 from graphreel.capture.torch.kernels import KernelsWatch
 from graphreel.capture.torch.log import PassLog
 from graphreel.capture.torch.modules import ModuleNames, RootNames
 from graphreel.capture.torch.ops import OpInfo
-from graphreel.capture.torch.optimizers import KnownOptimizers
 from graphreel.capture.torch.profiler import Profiler
 from graphreel.capture.torch.pushing import Pushed
-from graphreel.capture.torch.stacks import source_text
-from graphreel.capture.torch.taking import taking_of
-from graphreel.capture.torch.turns import CALL, Position, Taking, Turns
+from graphreel.capture.torch.turns import CALL, Position
 from graphreel.capture.torch.watching import Watches, watches_of
 from graphreel.tracefile.extras import Finding
-from graphreel.tracefile.model import IterationRecord, Status
-
-_SCALED = "aten._amp_update_scale_.default"
-"""What a GradScaler does once a turn, also where it leaves the optimizer's step out."""
-
-
-class Writer(Protocol):
-    """Where iterations go: `TraceWriter`, or what a test looks into."""
-
-    def put(self, record: Callable[[], IterationRecord], index: int) -> None:
-        """Take an iteration; the callable makes it, on a thread of the writer's own."""
-        ...
-
-    def add_source(self, file: str, text: str) -> None:
-        """Take the text of a source file."""
-        ...
-
-    def abandon(self) -> None:
-        """Forget everything, in a forked child."""
-        ...
+from graphreel.tracefile.model import Status
 
 
 class Passes:
@@ -62,7 +39,6 @@ class Passes:
     recorded, so that this one begins at its first operation; and those of a program that calls no modules.
 
     Attributes:
-        recorded: How many iterations went to the writer.
         names: What the outermost modules are called, and their parts.
         roots: The outermost modules that were called in the pass under way, by `id`.
         by_hand: Whether an iteration that was marked by hand is under way.
@@ -73,22 +49,26 @@ class Passes:
     """
 
     def __init__(self, writer: Writer, options: RecordOptions, mode: RecordMode) -> None:
-        self.recorded = 0
         self.names = RootNames()
         self.roots: set[int] = set()
         self.by_hand = False
         self.profiler = Profiler()
         self.backward = BackwardWatch(mode.table)
         self.notices: Callable[[], list[Finding]] = list
-        self._writer, self._options, self._mode = writer, options, mode
+        self._options, self._mode = options, mode
         self._table, self._stacks = mode.table, mode.stacks
-        self._optimizers = KnownOptimizers()
-        self.turns = Turns(self._may_end_here, self._optimizers.count)
-        self._converter = Converter(mode.stacks.lines)
+        self._handing = Handing(writer, mode.stacks)
+        # A profile that runs cannot end within an operation.
+        self._boundary = Boundary(mode, lambda: Profiler.running is not self.profiler, self.next)
+        self.turns, self._optimizers = self._boundary.turns, self._boundary.optimizers
         self._pushed = Pushed(mode)
         self._marked = self._blind = False
         self._index = self._end_ns = 0
-        self._held: tuple[PassLog, int] | None = None
+
+    @property
+    def recorded(self) -> int:
+        """How many iterations went to the writer."""
+        return self._handing.count
 
     def module_called(self, module: nn.Module, frame: FrameType) -> ModuleNames | None:
         """A module is called that no other module called: perhaps a new pass begins. Gives names of its parts."""
@@ -100,7 +80,7 @@ class Passes:
             evaluates = not module.training and not torch.is_grad_enabled()
             if self.turns.call(at, again=again, evaluates=evaluates):
                 self.next(at)
-            self._release()
+            self._handing.release()
             log = self._mode.log
             self.turns.works([at] if log is None else [*log.positions(), at])
             self.turns.called()
@@ -118,7 +98,7 @@ class Passes:
 
     def module_left(self) -> None:
         """The outermost module is left again, and the pass may soon be found to have ended, within an operation."""
-        if not self._marked and not self._optimizers.stepping and not self._trained():
+        if not self._marked and not self._optimizers.stepping and not self._boundary.trained():
             self.profiler.pause()
 
     def step_begins(self, optimizer: Optimizer, frame: FrameType) -> None:
@@ -130,7 +110,7 @@ class Passes:
             return
         if id(optimizer) in self.turns.steps:
             self.next(None)
-        self._release()
+        self._handing.release()
         log = self._mode.log
         self.turns.works(() if log is None else log.positions())
         self.profiler.resume()
@@ -216,21 +196,7 @@ class Passes:
         if error is not None:
             log.failure = failure_of(error, self._mode.failed)
         log.findings += caught_in(log, error, self._stacks.lines)
-        for file in self._stacks.take_new_files():
-            text = source_text(file)
-            if text is not None:
-                self._writer.add_source(file, text)
-        self._release()
-        self._held = log, index
-        if self.turns.loose is None or status is not Status.COMPLETE:
-            self._release()
-
-    def _release(self) -> None:
-        """Hand over a pass that was held back until it was known whether the program goes on."""
-        if self._held is not None:
-            (log, index), self._held = self._held, None
-            self.recorded += 1
-            self._writer.put(partial(self._converter, log), index)
+        self._handing.take(log, index)
 
     def let_go(self) -> None:
         """Note nothing down any more of the pass under way, and hold nothing of it."""
@@ -253,7 +219,7 @@ class Passes:
         try:
             self._finish_last(error)
         finally:
-            self._release()
+            self._handing.release()
 
     def _finish_last(self, error: BaseException | None) -> None:
         log, turns = self._mode.log, self.turns
@@ -270,15 +236,16 @@ class Passes:
             log.forget_from(turns.loose[0])
         if turns.steps and not turns.is_broken_off() and not self._optimizers.stepping:
             self._finish()
-        elif not log.events or (self._index and not turns.worked and not self._trained() and not self.by_hand):
+        elif not log.events or (self._index and not turns.worked and not self._boundary.trained() and not self.by_hand):
             # Interrupted between two passes, as most are, or the last words again, which may have begun before.
-            if self._held is not None and self._held[0].loose is not None:
-                self._held[0].forget_from(self._held[0].loose)
+            self._handing.forget_last_words()
             self.drop()
         elif isinstance(error, KeyboardInterrupt):
             self._finish(Status.PARTIAL, error)
         else:
-            unfinished = error is not None or bool(self._mode.calls) or (self._trained() and self._optimizers.seen)
+            unfinished = (
+                error is not None or bool(self._mode.calls) or (self._boundary.trained() and self._optimizers.seen)
+            )
             self._finish(Status.PARTIAL if unfinished else Status.COMPLETE)
 
     def mark_begins(self) -> None:
@@ -286,7 +253,7 @@ class Passes:
         log = self._mode.log
         if not self._marked and log is not None and (self.turns.steps or (self._index and log.events)):
             self._finish()
-        self._release()
+        self._handing.release()
         self.drop()
         self.by_hand = self._marked = True
         self.begin(time.perf_counter_ns())
@@ -323,36 +290,11 @@ class Passes:
 
     def _before_operation(self, info: OpInfo, frame: FrameType | None, args: Sequence[Any]) -> None:
         """Before an operation outside of modules: perhaps it begins the next pass."""
-        log, turns = self._mode.log, self.turns
+        log = self._mode.log
         if log is None or self._mode.step:
             return
         if len(log.events) >= self._options.operations_limit:
             self.within_bounds()
             return
-        if self._marked:
-            return
-        if _current_graph_task_id() != -1:
-            if not turns.worked:
-                turns.works(log.positions())
-            return
-        if not turns.worked or Profiler.running is self.profiler:
-            return
-        counts = len(log.events), len(log.tensors)
-        taking = taking_of(info, args, self._table, (turns.loose or counts)[1])
-        # Within a library, many operations have the same lines of the user's, and what reads a result says more.
-        exact = taking is not Taking.RESULT or (frame is not None and self._stacks.is_users(frame.f_code))
-        if turns.operation(at := (info.index, self._stacks.number(frame)), taking, counts, exact=exact):
-            self.next(at)
-
-    def _trained(self) -> bool:
-        """Whether autograd noted down anything since the pass began."""
-        return _get_sequence_nr() != self._mode.base
-
-    def _may_end_here(self) -> bool:
-        """Whether a pass without a step may be over: without gradients, or without any optimizer."""
-        if not self._trained() or not self._optimizers.any_of(self._table.is_of_pass):
-            return True
-        log = self._mode.log
-        # A GradScaler leaves the step out where gradients are not finite.
-        scaled = next((info.index for info in self._mode.ops if info.name == _SCALED), None)
-        return scaled is not None and log is not None and any(event[0] == scaled for event in log.events)
+        if not self._marked:
+            self._boundary.operation(info, frame, args)

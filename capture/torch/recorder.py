@@ -27,9 +27,10 @@ from graphreel.capture.torch.compiler import CompilerNews, CompilerWatch, HookNo
 from graphreel.capture.torch.dispatch import RecordMode
 from graphreel.capture.torch.errors import RecorderState, RecorderWarning
 from graphreel.capture.torch.failures import note_raised
+from graphreel.capture.torch.handing import Writer
 from graphreel.capture.torch.log import COMPILED, ScopeNote
 from graphreel.capture.torch.modules import ModuleCall, ModuleNames, call_names, optimizer_names
-from graphreel.capture.torch.passes import Passes, Writer
+from graphreel.capture.torch.passes import Passes
 from graphreel.capture.torch.stacks import NO_STACK, Stacks
 from graphreel.capture.torch.tensors import SwapGuard, TensorTable
 from graphreel.tracefile.errors import TraceError
