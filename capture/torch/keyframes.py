@@ -25,7 +25,7 @@ from graphreel.capture.torch.log import PassLog
 from graphreel.capture.torch.ops import OpInfo
 from graphreel.capture.torch.quiet import quiet
 from graphreel.capture.torch.tensors import TensorTable
-from graphreel.capture.torch.watch import Numbering
+from graphreel.capture.torch.watch import Numbering, Silent
 from graphreel.tracefile.extras import Finding
 from graphreel.tracefile.model import IterationRecord
 
@@ -33,7 +33,7 @@ Taken = tuple[int, int]
 """An event, and the place of a tensor among those that it takes."""
 
 
-class KeyframeWatch:
+class KeyframeWatch(Silent):
     """Keeps the keyframe of one pass, up to so many bytes.
 
     The first pass of a program may begin with its preparations, of which most fall away in the end (see
@@ -58,9 +58,6 @@ class KeyframeWatch:
     def keeps(self) -> bool:
         """Whether there is still to be a keyframe."""
         return self._memory.keeps
-
-    def entered(self, number: int, tensor: Tensor) -> None:
-        """Nothing: `before` sees it next."""
 
     def before(
         self, event: int, info: OpInfo, args: Sequence[Any], kwargs: Mapping[str, Any] | None, inputs: tuple[int, ...]

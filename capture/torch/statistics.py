@@ -1,97 +1,136 @@
 """Statistics of every value that an operation of a pass gives, or its checksum alone.
 
 Most tensors are small. On the CPU the bytes of such a one are copied, those of equal size and dtype side by side, and
-reduced together later, mostly on the writer's thread. What is larger is reduced where it lies, at once. On a GPU the
+reduced together. What is larger is reduced where it lies, at once. On a GPU the
 same is done with operations of the device, whose results are read when the pass is over. Not counted are tensors of
 classes with rules of their own, nested ones, views that repeat their memory, and, on a GPU, sparse and quantized ones.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from ctypes import memmove
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import numpy.typing as npt
 import torch
+from numpy.lib.stride_tricks import as_strided
 from torch import Tensor
+from torch._C import _dispatch_keys as _keys
 
 from graphreel.capture.torch.keyframes_writes import Written, tensors_given
 from graphreel.capture.torch.ops import OpInfo
 from graphreel.capture.torch.quiet import quiet
 from graphreel.capture.torch.statistics_device import DeviceRows
 from graphreel.capture.torch.statistics_of import columns_of, in_order, name_of, parts_of
-from graphreel.capture.torch.statistics_rows import COLUMNS, COUNTS, Columns, checksum_of_rows, reduced, settled
+from graphreel.capture.torch.statistics_rows import (
+    BLOCK_BYTES,
+    COLUMNS,
+    COUNTS,
+    Columns,
+    checksum_of_rows,
+    reduced,
+    settled,
+)
 from graphreel.capture.torch.tensors import TensorTable
-from graphreel.capture.torch.watch import Numbering
+from graphreel.capture.torch.watch import Numbering, Silent
 from graphreel.tracefile.dtypes import ITEM_SIZES
 from graphreel.tracefile.model import IterationRecord
 
 SMALL = 1 << 15
 """Bytes of a tensor that is copied; more than one row must not be needed for it."""
-_KEPT = 16 << 20
-"""Bytes of copies that wait to be reduced."""
+_SPARE = 64
+"""Pieces of so many bytes that are kept for the next pass."""
+_SPREAD = 16
+"""Elements that lie further apart, on the average, are put in order before they are copied."""
 _REPEATED = 4
 """A view that shows memory more than so many times over is not counted."""
 
 Key = tuple[int, int]
 """An event, and the number of a tensor that it gave or wrote."""
+Kind = tuple[torch.dtype, int | tuple[tuple[int, ...], tuple[int, ...]]]
+"""What small tensors must have in common to be copied side by side: dtype, and size, or shape and strides."""
 
 
-@dataclass(slots=True)
+class Chunks:
+    """Pieces of memory for copies, used again and again: new memory costs more than what is done with it."""
+
+    def __init__(self) -> None:
+        self._spare: list[npt.NDArray[np.uint8]] = []
+
+    def take(self) -> npt.NDArray[np.uint8]:
+        """A piece, with anything in it."""
+        return self._spare.pop() if self._spare else np.empty(BLOCK_BYTES, np.uint8)
+
+    def give_back(self, chunk: npt.NDArray[np.uint8]) -> None:
+        """Take a piece back."""
+        if len(self._spare) < _SPARE:
+            self._spare.append(chunk)
+
+
+_chunks: "WeakKeyDictionary[TensorTable, Chunks]" = WeakKeyDictionary()
+"""Those of each recorder, which has one table."""
+
+
 class _Group:
-    """Copies of tensors of one dtype and size, one in each row. Rows are whole words, so that a checksum can be had."""
+    """Copies of tensors of one dtype, size and order, one in each row. Rows are whole words, for the checksum's sake.
 
-    dtype: str
-    nbytes: int
-    stride: int
-    rows: npt.NDArray[np.uint8]
-    address: int
-    capacity: int
-    keys: list[Key] = field(default_factory=list)
+    Those of tensors whose elements do not lie in order are copied as they lie, and put in order together later.
+    """
 
-    @classmethod
-    def of(cls, tensor: Tensor) -> "_Group":
-        nbytes = tensor.numel() * tensor.element_size()
-        stride = -(-nbytes // 8) * 8
-        rows = np.zeros((8, stride), np.uint8)
-        return cls(name_of(tensor.dtype), nbytes, stride, rows, rows.ctypes.data, 8)
+    __slots__ = "address", "capacity", "chunk", "dtype", "itemsize", "keys", "nbytes", "order", "stride"
 
-    def grow(self) -> None:
-        self.rows = np.concatenate([self.rows, np.zeros_like(self.rows)])
-        self.address, self.capacity = self.rows.ctypes.data, 2 * self.capacity
+    def __init__(self, tensor: Tensor, nbytes: int, chunk: npt.NDArray[np.uint8]) -> None:
+        self.dtype, self.itemsize = name_of(tensor.dtype), tensor.itemsize
+        self.order = None if tensor.is_contiguous() else (tuple(tensor.shape), tensor.stride())
+        self.nbytes, self.chunk = nbytes, chunk
+        self.stride = -(-nbytes // 8) * 8
+        self.address: int = chunk.ctypes.data
+        self.capacity = BLOCK_BYTES // self.stride if nbytes else 1
+        self.keys: list[Key] = []
+        if self.stride != nbytes:
+            chunk[:] = 0
 
-    def columns(self, *, only_checksum: bool) -> Columns:
-        rows = self.rows[: len(self.keys)]
+    def take_columns(self, *, only_checksum: bool) -> tuple[list[Key], Columns]:
+        """The statistics of all copies, which are gone then."""
+        keys, self.keys = self.keys, []
+        rows = self.chunk[: len(keys) * self.stride].reshape(len(keys), self.stride)
+        numbers = rows[:, : self.nbytes]
+        if self.order is not None:
+            rows = numbers = self._in_order(rows, *self.order)
         sums = checksum_of_rows(rows)
         if only_checksum:
-            return {"checksum": sums}
-        return {**settled(reduced(rows[:, : self.nbytes], self.dtype)), "checksum": sums}
+            return keys, {"checksum": sums}
+        return keys, {**settled(reduced(numbers, self.dtype)), "checksum": sums}
+
+    def _in_order(
+        self, rows: npt.NDArray[np.uint8], shape: tuple[int, ...], steps: tuple[int, ...]
+    ) -> npt.NDArray[np.uint8]:
+        size = self.itemsize
+        whole = as_strided(
+            rows.view(f"V{size}") if self.stride % size == 0 else rows[:, : self.nbytes].copy().view(f"V{size}"),
+            (len(rows), *shape),
+            (self.stride if self.stride % size == 0 else self.nbytes, *(step * size for step in steps)),
+        )
+        return np.ascontiguousarray(whole).reshape(len(rows), -1).view(np.uint8)
 
 
-class StatisticsWatch:
+class StatisticsWatch(Silent):
     """Statistics of one pass. With `only_checksums`, those alone, and none any more once `wanted` says no."""
 
     def __init__(
         self, table: TensorTable, *, only_checksums: bool = False, wanted: Callable[[], bool] | None = None
     ) -> None:
         self._table, self._only_checksums, self._wanted = table, only_checksums, wanted
-        self._groups: dict[tuple[torch.dtype, int], _Group] = {}
+        self._groups: dict[Kind, _Group] = {}
         self._found: list[tuple[list[Key], Columns]] = []
-        self._kept = 0
+        self._chunks = _chunks.setdefault(table, Chunks())
         self._written = Written()
         self._devices: dict[torch.device, DeviceRows] = {}
         self._large: dict[int, tuple[tuple[int, int, torch.dtype], list[Key]]] = {}
         with quiet():
             self._plain = _plain_keys()
-
-    def entered(self, number: int, tensor: Tensor) -> None:
-        """Nothing: only what the pass itself gives is counted."""
-
-    def before(
-        self, event: int, info: OpInfo, args: Sequence[Any], kwargs: Mapping[str, Any] | None, inputs: tuple[int, ...]
-    ) -> None:
-        """Nothing."""
 
     def after(
         self,
@@ -121,7 +160,12 @@ class StatisticsWatch:
                     self._take((event, number), tensor, ())
 
     def ended(self) -> None:
-        """Read what lies on devices."""
+        """Reduce what was copied, and read what lies on devices."""
+        for group in self._groups.values():
+            if group.keys:
+                self._found.append(group.take_columns(only_checksum=self._only_checksums))
+            self._chunks.give_back(group.chunk)
+        self._groups.clear()
         with quiet():
             for rows in self._devices.values():
                 self._found += rows.read()
@@ -131,7 +175,6 @@ class StatisticsWatch:
         """The iteration with its columns of values."""
         if self._wanted is not None and not self._wanted():
             return record
-        self._reduce()
         count = record.graph.value_count
         names = ("checksum",) if self._only_checksums else COLUMNS
         columns: dict[str, npt.NDArray[Any]] = {
@@ -151,31 +194,35 @@ class StatisticsWatch:
 
     def _take(self, key: Key, tensor: Tensor, viewed: tuple[int, ...]) -> None:
         """Copy or reduce a tensor; `viewed` are the inputs of an operation that gives views."""
-        if torch._C._dispatch_keys(tensor).raw_repr() in self._plain and tensor.is_contiguous():
-            size = tensor.numel()
-            group = self._groups.get((tensor.dtype, size)) or self._group(tensor, size)
+        if _keys(tensor).raw_repr() in self._plain:
+            kind = tensor.dtype, tensor.numel() if tensor.is_contiguous() else (tensor.shape, tensor.stride())
+            group = self._groups.get(kind) or self._group(kind, tensor)
             if group is not None:
                 at = len(group.keys)
-                if at == group.capacity:
-                    group.grow()
                 memmove(group.address + at * group.stride, tensor.data_ptr(), group.nbytes)
                 group.keys.append(key)
-                self._kept += group.stride
-                if self._kept > _KEPT:
-                    self._reduce()
+                if at + 1 == group.capacity:
+                    self._found.append(group.take_columns(only_checksum=self._only_checksums))
                 return
         with quiet():
             self._take_other(key, tensor, viewed)
 
-    def _group(self, tensor: Tensor, size: int) -> _Group | None:
-        if size * tensor.element_size() > SMALL or name_of(tensor.dtype) not in ITEM_SIZES:
+    def _group(self, kind: Kind, tensor: Tensor) -> _Group | None:
+        nbytes = tensor.numel() * tensor.itemsize
+        if nbytes > SMALL or name_of(tensor.dtype) not in ITEM_SIZES:
             return None
-        group = self._groups[tensor.dtype, size] = _Group.of(tensor)
+        if nbytes and not tensor.is_contiguous():
+            pairs = zip(tensor.shape, tensor.stride(), strict=True)
+            span = (sum((size - 1) * step for size, step in pairs) + 1) * tensor.itemsize
+            if not nbytes <= span <= _SPREAD * nbytes or span > SMALL:
+                return None
+            nbytes = span
+        group = self._groups[kind] = _Group(tensor, nbytes, self._chunks.take())
         return group
 
     def _take_other(self, key: Key, tensor: Tensor, viewed: tuple[int, ...]) -> None:
         """What is large, not in order, or of another kind."""
-        plain = torch._C._dispatch_keys(tensor).raw_repr() in self._plain
+        plain = _keys(tensor).raw_repr() in self._plain
         if _repeats(tensor):
             return
         if tensor.device.type == "cuda":
@@ -184,7 +231,7 @@ class StatisticsWatch:
             columns = columns_of(tensor, only_checksum=self._only_checksums)
             if columns is not None:
                 self._found.append(([key], columns))
-        elif not tensor.is_contiguous() and tensor.numel() * tensor.element_size() <= SMALL:
+        elif not tensor.is_contiguous() and tensor.numel() * tensor.itemsize <= SMALL:
             self._take(key, in_order(tensor), ())
         else:
             self._take_large(key, tensor, viewed)
@@ -213,19 +260,13 @@ class StatisticsWatch:
             rows = self._devices[tensor.device] = DeviceRows(only_checksums=self._only_checksums)
         rows.take(key, in_order(parts[0]))
 
-    def _reduce(self) -> None:
-        for group in self._groups.values():
-            self._found.append((group.keys, group.columns(only_checksum=self._only_checksums)))
-        self._groups.clear()
-        self._kept = 0
-
 
 def _plain_keys() -> frozenset[int]:
     """What PyTorch says of tensors that are nothing but numbers in the host's memory."""
     with torch.inference_mode():
         inference = torch.empty(0, device="cpu")
     plain = torch.empty(0, device="cpu")
-    return frozenset(torch._C._dispatch_keys(each).raw_repr() for each in (plain, inference))
+    return frozenset(_keys(each).raw_repr() for each in (plain, inference))
 
 
 def _repeats(tensor: Tensor) -> bool:

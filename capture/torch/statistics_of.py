@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from graphreel.capture.torch.statistics_rows import (
+    BLOCK_BYTES,
     COLUMNS,
     ROW_BYTES,
     Columns,
@@ -29,8 +30,7 @@ from graphreel.capture.torch.statistics_rows import (
 )
 from graphreel.tracefile.dtypes import ITEM_SIZES
 
-_BLOCK_ROWS = 8
-"""Rows that are reduced at once: as much as stays in the processor's cache."""
+_BLOCK_ROWS = BLOCK_BYTES // ROW_BYTES
 _ODD = 0xD6E8FEB86659FD93
 
 

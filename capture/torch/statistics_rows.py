@@ -1,7 +1,9 @@
 """The arithmetic of statistics over rows of bytes, with NumPy, on one thread. Knows no tensor."""
 
+import threading
 from collections.abc import Mapping, Sequence
 from functools import cache
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,10 +20,33 @@ COUNTS = ("nan", "inf", "zeros", "checksum")
 
 ROW_BYTES = 1 << 15
 """A longer tensor is taken apart into rows of so many bytes. Belongs to the definition of the checksum."""
+BLOCK_BYTES = 4 * ROW_BYTES
+"""What is reduced at once: as much as stays in the processor's cache."""
 _WORDS = ROW_BYTES // 8
 _MIX = np.int64(0x9E3779B97F4A7C15 - (1 << 64))
 _EXACT = ("float32", "float16", "bfloat16")
 """Whose squares float64 sums without loss that their own precision would show."""
+
+_PLAIN = {
+    "float32": "<f4",
+    "float64": "<f8",
+    **{f"int{bits}": f"<i{bits // 8}" for bits in (8, 16, 32, 64)},
+    **{f"uint{bits}": f"<u{bits // 8}" for bits in (8, 16, 32, 64)},
+}
+"""Dtypes whose bytes NumPy takes as they are."""
+
+
+class _Scratch(threading.local):
+    """Memory for what stands between: new memory each time costs more than the arithmetic. Each thread has its own."""
+
+    def __init__(self) -> None:
+        self.wide = np.empty(BLOCK_BYTES, np.float64)
+        self.flags = np.empty(BLOCK_BYTES, np.bool_)
+        self.mixed = np.empty(BLOCK_BYTES // 8, np.int64)
+        self.upper = np.empty(BLOCK_BYTES // 8, np.int64)
+
+
+_scratch = _Scratch()
 
 
 @cache
@@ -31,16 +56,17 @@ def weights() -> Ints:
 
 
 def checksum_of_rows(rows: Rows) -> Ints:
-    """The sum of each row's words; a last word that is not whole is filled up with zeros."""
+    """The sum of each row's words; a last word that is not whole is filled up with zeros. At most BLOCK_BYTES."""
     missing = -rows.shape[1] % 8
     if missing:
         rows = np.pad(rows, ((0, 0), (0, missing)))
     elif not rows.shape[1]:
         return np.zeros(len(rows), np.int64)
     words = rows.view(np.int64)
-    mixed = words * _MIX
+    mixed, upper = (piece[: words.size].reshape(words.shape) for piece in (_scratch.mixed, _scratch.upper))
+    np.multiply(words, _MIX, out=mixed)
     # So that what differs in the upper bits only, as small whole floats do, makes a difference in the lower ones.
-    mixed ^= mixed >> 32
+    mixed ^= np.right_shift(mixed, 32, out=upper)
     mixed *= weights()[: words.shape[1]]
     found: Ints = np.einsum("ij->i", mixed)
     return found
@@ -58,15 +84,16 @@ def combined_checksum(rows: Ints) -> Ints:
 def reduced(rows: Rows, dtype: str) -> Columns:
     """Statistics of each row but for the checksum; `mean` and `std` as yet `count`, `sum` and `square`.
 
-    `square` is the sum of the squares of what elements differ from the row's mean.
+    `square` is the sum of the squares of what elements differ from the row's mean. At most BLOCK_BYTES.
     """
     with np.errstate(all="ignore"):
         numbers = _numbers(rows, dtype)
         if not numbers.shape[1]:
             return _nothing(len(numbers))
         found = _finite(numbers, centred=dtype not in _EXACT)
-        if numbers.dtype.kind == "f":
-            for row in np.flatnonzero(~(np.isfinite(found["min"]) & np.isfinite(found["max"]))):
+        odd = ~np.isfinite(found["sum"])
+        if odd.any():
+            for row in np.flatnonzero(odd):
                 for name, number in _of_any(numbers[row]).items():
                     found[name][row] = number
     return found
@@ -98,9 +125,11 @@ def settled(found: Columns) -> Columns:
     return {"mean": mean, "std": std, **{name: found[name] for name in ("min", "max", "nan", "inf", "zeros")}}
 
 
-def _numbers(rows: Rows, dtype: str) -> npt.NDArray[np.generic]:
+def _numbers(rows: Rows, dtype: str) -> npt.NDArray[Any]:
     """The elements of each row, of complex ones the magnitude."""
-    shape = len(rows), -1
+    plain = _PLAIN.get(dtype)
+    if plain is not None:
+        return rows.view(plain)
     numbers = from_bytes(np.ascontiguousarray(rows).reshape(-1), dtype)
     if numbers.dtype.kind == "c":
         magnitude = np.abs(numbers.astype(np.complex128))
@@ -111,22 +140,24 @@ def _numbers(rows: Rows, dtype: str) -> npt.NDArray[np.generic]:
         numbers = numbers.astype(np.float32)
     elif numbers.dtype == np.bool_:
         numbers = numbers.view(np.uint8)
-    return numbers.reshape(shape) if numbers.size else np.empty((len(rows), 0))
+    return numbers.reshape(len(rows), -1) if numbers.size else np.empty((len(rows), 0))
 
 
-def _finite(numbers: npt.NDArray[np.generic], *, centred: bool) -> Columns:
+def _finite(numbers: npt.NDArray[Any], *, centred: bool) -> Columns:
     """Statistics of rows as if every number in them were finite."""
-    count = numbers.shape[1]
-    wide = numbers.astype(np.float64)
+    rows, count = numbers.shape
+    wide, flags = (piece[: numbers.size].reshape(numbers.shape) for piece in (_scratch.wide, _scratch.flags))
+    np.copyto(wide, numbers)
     total: npt.NDArray[np.float64] = np.einsum("ij->i", wide)
+    np.equal(numbers, 0, out=flags)
     found: Columns = {
         "min": numbers.min(axis=1).astype(np.float64),
         "max": numbers.max(axis=1).astype(np.float64),
-        "count": np.full(len(numbers), count, np.int64),
+        "count": np.full(rows, count, np.int64),
         "sum": total,
-        "nan": np.zeros(len(numbers), np.int64),
-        "inf": np.zeros(len(numbers), np.int64),
-        "zeros": (numbers == 0).view(np.uint8).sum(axis=1, dtype=np.int32).astype(np.int64),
+        "nan": np.zeros(rows, np.int64),
+        "inf": np.zeros(rows, np.int64),
+        "zeros": flags.view(np.uint8).sum(axis=1, dtype=np.int32).astype(np.int64),
     }
     if centred:
         wide -= (total / count)[:, None]

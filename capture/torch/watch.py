@@ -68,3 +68,30 @@ class Watch(Protocol):
     def add_to(self, record: IterationRecord, numbering: Numbering) -> IterationRecord:
         """The iteration with what was seen. Called on the writer's thread, later than everything else."""
         ...
+
+
+class Silent:
+    """A watch that hears nothing; what one that is built on it leaves as it is here is never called."""
+
+    def entered(self, number: int, tensor: Tensor) -> None:
+        """Nothing."""
+
+    def before(
+        self, event: int, info: OpInfo, args: Sequence[Any], kwargs: Mapping[str, Any] | None, inputs: tuple[int, ...]
+    ) -> None:
+        """Nothing."""
+
+    def after(
+        self,
+        event: int,
+        info: OpInfo,
+        args: Sequence[Any],
+        kwargs: Mapping[str, Any] | None,
+        out: Any,
+        inputs: tuple[int, ...],
+        outputs: tuple[int, ...],
+    ) -> None:
+        """Nothing."""
+
+    def ended(self) -> None:
+        """Nothing."""

@@ -1,6 +1,6 @@
 """Which watches a pass gets, and several of them as one."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -13,7 +13,7 @@ from graphreel.capture.torch.log import PassLog
 from graphreel.capture.torch.ops import OpInfo
 from graphreel.capture.torch.statistics import StatisticsWatch
 from graphreel.capture.torch.tensors import TensorTable
-from graphreel.capture.torch.watch import Numbering, Watch
+from graphreel.capture.torch.watch import Numbering, Silent, Watch
 from graphreel.tracefile.extras import Finding
 from graphreel.tracefile.model import IterationRecord
 
@@ -26,18 +26,20 @@ class Watches:
     """
 
     def __init__(self, watches: Sequence[Watch]) -> None:
-        self._all = list(watches)
+        self._all = tuple(watches)
         self._faults: list[Finding] = []
+        self._hearing: dict[str, tuple[Watch, ...]] = {}
+        self._listen()
 
     def entered(self, number: int, tensor: Tensor) -> None:
         """As `Watch.entered`."""
-        self._tell(lambda watch: watch.entered(number, tensor))
+        self._tell("entered", number, tensor)
 
     def before(
         self, event: int, info: OpInfo, args: Sequence[Any], kwargs: Mapping[str, Any] | None, inputs: tuple[int, ...]
     ) -> None:
         """As `Watch.before`."""
-        self._tell(lambda watch: watch.before(event, info, args, kwargs, inputs))
+        self._tell("before", event, info, args, kwargs, inputs)
 
     def after(
         self,
@@ -50,33 +52,41 @@ class Watches:
         outputs: tuple[int, ...],
     ) -> None:
         """As `Watch.after`."""
-        self._tell(lambda watch: watch.after(event, info, args, kwargs, out, inputs, outputs))
+        self._tell("after", event, info, args, kwargs, out, inputs, outputs)
 
     def ended(self) -> None:
         """As `Watch.ended`."""
-        self._tell(lambda watch: watch.ended())
+        self._tell("ended")
 
     def add_to(self, record: IterationRecord, numbering: Numbering) -> IterationRecord:
         """As `Watch.add_to`."""
-        for watch in self._all[:]:
+        for watch in self._all:
             try:
                 record = watch.add_to(record, numbering)
             except Exception as fault:  # noqa: BLE001 - a fault of ours must cost no more than what it concerns
                 self._drop(watch, fault)
         return replace(record, findings=(*record.findings, *self._faults)) if self._faults else record
 
-    def _tell(self, what: Callable[[Watch], None]) -> None:
-        for watch in tuple(self._all):
+    def _tell(self, what: str, *about: Any) -> None:
+        for watch in self._hearing[what]:
             try:
-                what(watch)
+                getattr(watch, what)(*about)
             except Exception as fault:  # noqa: BLE001 - the same
                 self._drop(watch, fault)
 
     def _drop(self, watch: Watch, fault: Exception) -> None:
-        self._all.remove(watch)
+        self._all = tuple(other for other in self._all if other is not watch)
+        self._listen()
         what = type(watch).__name__.removesuffix("Watch").lower()
         message = f"{what}: not recorded in this iteration, by a bug, please report: {type(fault).__name__}: {fault}"
         self._faults.append(Finding("recorder-fault", message))
+
+    def _listen(self) -> None:
+        """Know who does something when it is told of each thing: a call for nothing costs each operation."""
+        self._hearing = {
+            what: tuple(watch for watch in self._all if getattr(type(watch), what) is not getattr(Silent, what, None))
+            for what in ("entered", "before", "after", "ended")
+        }
 
 
 def watches_of(options: RecordOptions, index: int, log: PassLog, table: TensorTable) -> tuple[Watch, ...]:
