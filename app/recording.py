@@ -16,6 +16,7 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from graphreel.capture.options import RecordOptions
+from graphreel.capture.ranks import own_rank, path_of
 from graphreel.capture.script import find_script, run_script, when_imported
 from graphreel.graph import MissingExtra
 from graphreel.tracefile import CannotWrite, TraceInfo, TraceWriter
@@ -45,7 +46,8 @@ def record(
     where no optimizer steps; or it is marked: `with recorder.iteration():`.
 
     Args:
-        path: The file to write.
+        path: The file to write. Of several processes that train together each writes its own: `run.rank0.reel`, or
+            with its rank where the path has `{rank}`.
         level: How much is kept of each node: `graph` (structure and sources), `timing`, `kernels` (the work of devices
             too), `stats` (statistics of each value) or `values` (whole values).
         iterations: Which to record, each part with a level of its own if need be: `0:3=stats,100=values,500:`. Empty
@@ -72,7 +74,7 @@ def record(
     need_torch()
     from graphreel.capture.torch import RecorderWarning, TorchRecorder, strip_own_frames
 
-    writer = TraceWriter(Path(path), _info(options, sys.argv), capacity=1, limit=options.limit)
+    writer = TraceWriter(path_of(Path(path), own_rank()), _info(options, sys.argv), capacity=1, limit=options.limit)
     recorder = TorchRecorder(writer, options)
     try:
         recorder.start()
@@ -113,6 +115,7 @@ class _ScriptRecording:
     """The recording of a script, which begins when the script imports PyTorch."""
 
     def __init__(self, path: Path, options: RecordOptions, command: Sequence[str]) -> None:
+        path = path_of(path, own_rank())
         self._path, self._options = path, options
         self._process = os.getpid()
         self._writer = TraceWriter(path, _info(options, command), capacity=1, limit=options.limit)
@@ -208,7 +211,7 @@ def _info(options: RecordOptions, command: Sequence[str]) -> TraceInfo:
         source="torch",
         versions={"graphreel": _version("graphreel"), "python": python_version(), "torch": _version("torch")},
         command=tuple(command),
-        settings=options.settings(),
+        settings={**options.settings(), **own_rank().settings()},
         started_ns=time.time_ns(),
         finished=False,
     )

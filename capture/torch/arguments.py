@@ -66,6 +66,12 @@ class Signature:
                 names += [f"{name}[{at}]" for at in places]
                 if len(places) < len(given):
                     attributes[attribute_of(name)] = [IN_LIST if at in places else None for at in range(len(given))]
+            elif isinstance(given, tuple) and any(_is_tensors(inner) for inner in given):
+                # A list of lists, as collectives take it.
+                found = [f"{name}[{at}][{place}]" for at, inner in enumerate(given) for place in range(len(inner))]
+                found = [each for each in found if next(numbers) != NO_TENSOR]
+                tensors += [name] * len(found)
+                names += found
             elif given is NUMBER or (isinstance(given, tuple) and given and given[0] is NUMBER):
                 hidden.append(name)
                 attributes[attribute_of(name)] = _in_column(name, given)
@@ -114,6 +120,10 @@ def _exact(given: object) -> object:
     if isinstance(given, tuple):
         return tuple(map(_exact, given))
     return type(given), given or str(given)
+
+
+def _is_tensors(given: object) -> bool:
+    return isinstance(given, tuple) and bool(given) and given[0] is TENSOR
 
 
 def _in_column(name: str, given: object) -> str:
