@@ -139,7 +139,11 @@ class Execution:
                 return blamed, []
             tensor = self.live.get(value)
             if tensor is None:
-                tensor = self.live[value] = self._set(value, self._enter(value))
+                try:
+                    tensor = self.live[value] = self._set(value, self._enter(value))
+                except Refused:
+                    self._lost[value] = step.node
+                    raise
             found.append(tensor)
         for change in self._changes.get(step.node, ()):
             self._change(change)
