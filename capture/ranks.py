@@ -26,7 +26,7 @@ class Rank(NamedTuple):
 
 
 def own_rank() -> Rank:
-    """The rank of this process: as PyTorch knows it, or else as its launcher said (`torchrun` sets RANK, WORLD_SIZE)."""
+    """The rank of this process: as PyTorch knows it, or else as its launcher set it (RANK and WORLD_SIZE)."""
     distributed: Any = sys.modules.get("torch.distributed")
     if distributed is not None and distributed.is_available() and distributed.is_initialized():
         return Rank(distributed.get_rank(), distributed.get_world_size())

@@ -50,13 +50,10 @@ class CompiledCode:
 
     WORKAROUND: `CleanupManager` of torch/_dynamo/utils.py knows where each compiled function was put, and
     `PyCodeCache.modules` of torch/_inductor/codecache.py the modules that Inductor generated.
-
-    Attributes:
-        findings: What cannot be seen of compiled code, to be told with the pass under way.
     """
 
     def __init__(self, mode: RecordMode, begin: Begin) -> None:
-        self.findings: list[Finding] = []
+        self._findings: list[Finding] = []
         self._mode, self._begin = mode, begin
         self._taken: list[tuple[MutableMapping[str, Any], str, Any, Any]] = []
         self._regions: set[str] = set()
@@ -64,6 +61,12 @@ class CompiledCode:
         self._unseen: set[str] = set()
         self._infos: dict[int, OpInfo] = {}
         self._made: list[Tensor] = []
+        self.look()
+
+    def take(self) -> list[Finding]:
+        """What cannot be seen of compiled code, and was not told before."""
+        found, self._findings = self._findings, []
+        return found
 
     def look(self) -> None:
         """Take over what was compiled since the last time."""
@@ -154,7 +157,7 @@ class CompiledCode:
                 self._unseen.add(info.name)
                 what = info.name.removeprefix("torch.compile.")
                 message = f"what {what} was compiled to cannot be seen: its node shows what it took and what it gave"
-                self.findings.append(Finding("unseen-compiled-code", message))
+                self._findings.append(Finding("unseen-compiled-code", message))
         except Exception as fault:  # noqa: BLE001 - the same
             mode.fault(fault)
 

@@ -33,6 +33,7 @@ from graphreel.capture.torch.modules import ModuleCall, ModuleNames, call_names,
 from graphreel.capture.torch.passes import Passes
 from graphreel.capture.torch.stacks import NO_STACK, Stacks
 from graphreel.capture.torch.tensors import SwapGuard, TensorTable
+from graphreel.capture.torch.threads import ThreadNotice
 from graphreel.tracefile.errors import TraceError
 from graphreel.tracefile.extras import Finding
 
@@ -40,7 +41,7 @@ _running: "WeakSet[TorchRecorder]" = WeakSet()
 
 
 class TorchRecorder:
-    """Records what the calling thread runs between `start` and `stop`. Other threads are not seen.
+    """Records what the calling thread runs between `start` and `stop`. Of others it is only noticed that they ran.
 
     Attributes:
         alive: False before the start, after the end, after a fault of the recorder's own, and in a forked child.
@@ -54,8 +55,6 @@ class TorchRecorder:
         self._options = options or RecordOptions()
         self._stacks, self._table = Stacks(), TensorTable()
         self._mode = RecordMode(self._table, self._stacks, self._give_up)
-        self._compiled = CompiledCode(self._mode, self._compiled_begins)
-        self._compiler_news = CompilerNews()
         self._passes = Passes(writer, self._options, self._mode)
         self._hooks: list[Any] = []
         self._thread = 0
@@ -86,9 +85,9 @@ class TorchRecorder:
             HookNotice(),
             self._passes.profiler,
         ]
-        self._passes.notices = self._notices
-        self._hooks += [self._compiled, CompilerWatch(self._hooks[:2], self._guarded(self._compiled.look))]
-        self._compiled.look()
+        compiled, threads, news = CompiledCode(self._mode, self._scope_begins), ThreadNotice(), CompilerNews()
+        self._hooks += [compiled, threads, CompilerWatch(self._hooks[:2], self._guarded(compiled.look))]
+        self._passes.notices = lambda: [*news.take(), *compiled.take(), *threads.take()]
         self._passes.begin(time.perf_counter_ns())
 
     def stop(self, error: BaseException | None = None) -> None:
@@ -206,15 +205,6 @@ class TorchRecorder:
     def _checkpoint_begins(self) -> Callable[[], None] | None:
         """A part of forward is about to be run again within backward."""
         return self._scope_begins(ScopeNote(0, ("recompute",), ("torch.utils.checkpoint",), 0, is_again=True))
-
-    def _compiled_begins(self, note: ScopeNote, frame: FrameType) -> Callable[[], None] | None:
-        """A compiled region begins, called by this frame."""
-        return self._scope_begins(note, frame)
-
-    def _notices(self) -> list[Finding]:
-        """What is to be told with the pass that ends now."""
-        found, self._compiled.findings = self._compiled.findings, []
-        return [*self._compiler_news.take(), *found]
 
     def _scope_begins(self, note: ScopeNote, frame: FrameType | None = None) -> Callable[[], None] | None:
         calls = self._mode.calls
