@@ -27,7 +27,7 @@ class Boundary:
 
     def __init__(self, mode: RecordMode, may_cut: Callable[[], bool], cut: Callable[[Position], None]) -> None:
         self.optimizers = KnownOptimizers()
-        self.turns = Turns(self._may_end_here, self.optimizers.count)
+        self.turns = Turns(self._may_end_here, self.optimizers.count_unused)
         self._mode, self._table, self._stacks = mode, mode.table, mode.stacks
         self._may_cut, self._cut = may_cut, cut
 
@@ -42,12 +42,12 @@ class Boundary:
             return
         if _current_graph_task_id() != -1:
             if not turns.worked:
-                turns.works(log.positions())
+                turns.works(log.positions(), len(log.tensors))
             return
         if not turns.worked or not self._may_cut():
             return
         counts = len(log.events), len(log.tensors)
-        taking = taking_of(info, args, self._table, (turns.loose or counts)[1])
+        taking = taking_of(info, args, self._table, turns.since, (turns.loose or counts)[1])
         # Within a library, many operations have the same lines of the user's, and what reads a result says more.
         exact = taking is not Taking.RESULT or (frame is not None and self._stacks.is_users(frame.f_code))
         if turns.operation(at := (info.index, self._stacks.number(frame)), taking, counts, exact=exact):

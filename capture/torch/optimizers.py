@@ -6,6 +6,7 @@ PyTorch keeps no list of optimizers, so the garbage collector's has to do; it is
 import gc
 from collections.abc import Callable, Iterator
 from types import CodeType, FrameType
+from weakref import WeakSet
 
 from torch import Tensor
 from torch.optim import Optimizer
@@ -22,8 +23,8 @@ class KnownOptimizers:
         self.seen = False
         self._depth = 0
         self._code: CodeType | None = None
-        self._count = 0
-        self._stepped: set[int] = set()
+        self._unused: int | None = None
+        self._stepped: WeakSet[Optimizer] = WeakSet()
         self._calls_until_search, self._searches = 1, 0
 
     @property
@@ -36,9 +37,9 @@ class KnownOptimizers:
         self.seen = True
         self._depth += 1
         self._code = frame.f_code
-        if id(optimizer) not in self._stepped:
-            self._stepped.add(id(optimizer))
-            self._count = 0
+        if optimizer not in self._stepped:
+            self._stepped.add(optimizer)
+            self._unused = None
 
     def ends(self) -> None:
         """An optimizer has stepped."""
@@ -54,11 +55,11 @@ class KnownOptimizers:
             self._depth = 0
         return frame is None
 
-    def count(self) -> int:
-        """How many optimizers the program has made that hold parameters, at least one."""
-        if not self._count:
-            self._count = max(sum(1 for optimizer in _live() if _parameters(optimizer)), 1)
-        return self._count
+    def count_unused(self) -> int:
+        """How many optimizers there are that hold parameters and never stepped while it was recorded."""
+        if self._unused is None:
+            self._unused = sum(1 for found in _live() if found not in self._stepped and _parameters(found))
+        return self._unused
 
     def any_of(self, is_known: Callable[[Tensor], bool]) -> bool:
         """Whether there is an optimizer for a parameter that is known."""

@@ -82,7 +82,7 @@ class Passes:
                 self.next(at)
             self._handing.release()
             log = self._mode.log
-            self.turns.works([at] if log is None else [*log.positions(), at])
+            self.turns.works(*(((at,), 0) if log is None else ((*log.positions(), at), len(log.tensors))))
             self.turns.called()
         self.roots.add(id(module))
         self.names.name(module)
@@ -112,7 +112,7 @@ class Passes:
             self.next(None)
         self._handing.release()
         log = self._mode.log
-        self.turns.works(() if log is None else log.positions())
+        self.turns.works(*(((), 0) if log is None else (log.positions(), len(log.tensors))))
         self.profiler.resume()
 
     def step_ends(self, optimizer: Optimizer) -> None:

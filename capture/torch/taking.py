@@ -10,13 +10,16 @@ from graphreel.capture.torch.tensors import TensorTable
 from graphreel.capture.torch.turns import Taking
 
 
-def taking_of(info: OpInfo, args: Sequence[Any], table: TensorTable, until: int) -> Taking:
-    """What an operation takes. Tensors with numbers from `until` on may belong to the next pass and do not count."""
+def taking_of(info: OpInfo, args: Sequence[Any], table: TensorTable, since: int, until: int) -> Taking:
+    """What an operation takes. Results are tensors numbered from `since` on: those before are the pass's data.
+
+    Tensors from `until` on do not count, for they may belong to the next pass.
+    """
     taking = Taking.STATE if info.written else Taking.NOTHING
     for tensor in _tensors(args):
         if table.is_state(tensor):
             taking = Taking.STATE
-        elif 0 <= (number := table.number_of(tensor)) < until and number not in table.outside:
+        elif since <= (number := table.number_of(tensor)) < until and number not in table.outside:
             return Taking.RESULT
     return taking
 

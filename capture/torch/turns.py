@@ -35,11 +35,12 @@ class Turns:
         worked: Whether a module was called, a backward ran or an optimizer stepped since the pass began.
         steps: The optimizers that stepped since then, by `id`, in order.
         calls: How many outermost modules were called since then.
+        since: How many tensors there were when the work began; those made later are results.
         loose: Counts of operations and of tensors when that began which may belong to no turn; None if nothing does.
     """
 
-    def __init__(self, may_end: Callable[[], bool], optimizers: Callable[[], int]) -> None:
-        self._may_end, self._optimizers = may_end, optimizers
+    def __init__(self, may_end: Callable[[], bool], other_optimizers: Callable[[], int]) -> None:
+        self._may_end, self._other_optimizers = may_end, other_optimizers
         self._fronts: set[Position] = set()
         self._tails: set[Position] = set()
         self._work_of: dict[Position, tuple[int, int]] = {}
@@ -48,16 +49,17 @@ class Turns:
     def begin(self, at: Position | None = None, *, worked: bool = False) -> None:
         """A pass begins, at this position if one made it begin; `worked` if it begins in the middle of a turn."""
         self.worked, self.steps, self.calls = worked, list[int](), 0
+        self.since = 0
         self.loose: tuple[int, int] | None = None
         self._at = at
         self._front: frozenset[Position] = frozenset()
         self._seen: dict[Position, int] = {}
         self._undecided: list[tuple[Position, Taking]] = []
 
-    def works(self, front: Iterable[Position]) -> None:
-        """The pass's work begins, and these positions were passed before."""
+    def works(self, front: Iterable[Position], tensors: int) -> None:
+        """The pass's work begins; these positions were passed before, and there are so many tensors."""
         if not self.worked:
-            self.worked = True
+            self.worked, self.since = True, tensors
             self._front = frozenset(front)
             self._fronts |= self._front
             self._seen = dict.fromkeys(self._front, 0)
@@ -117,7 +119,7 @@ class Turns:
     def is_complete(self) -> bool:
         """Whether all optimizers stepped that step in a turn, as far as that is known."""
         known = self._work_of.get(self._at, (0, 0))[0] if self._at else 0
-        return len(self.steps) >= (known or self._optimizers())
+        return len(self.steps) >= known if known else not self._other_optimizers()
 
     def is_broken_off(self) -> bool:
         """Whether the turns that begin where this one began have more steps than this one has."""
