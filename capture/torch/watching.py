@@ -6,13 +6,14 @@ from typing import Any
 
 from torch import Tensor
 
-from graphreel.capture.options import RecordOptions
+from graphreel.capture.options import Level, RecordOptions
 from graphreel.capture.torch.cuda_timing import DeviceTimingWatch, accelerator_pool
 from graphreel.capture.torch.keyframes import KeyframeWatch
 from graphreel.capture.torch.log import PassLog
 from graphreel.capture.torch.ops import OpInfo
 from graphreel.capture.torch.statistics import StatisticsWatch
 from graphreel.capture.torch.tensors import TensorTable
+from graphreel.capture.torch.values import ValuesWatch
 from graphreel.capture.torch.watch import Numbering, Silent, Watch
 from graphreel.tracefile.extras import Finding
 from graphreel.tracefile.model import IterationRecord
@@ -96,12 +97,15 @@ def watches_of(options: RecordOptions, index: int, log: PassLog, table: TensorTa
     if pool is not None and level is not None and level.has_timing:
         # The first, so that what other watches run on the device is not taken for the operation's own time.
         watches.append(DeviceTimingWatch(pool))
+    counts = level is not None and level.has_statistics
     if options.has_keyframe(index):
         keyframe = KeyframeWatch(options.keyframe_limit, log, table)
         watches.append(keyframe)
-        if not options.level.has_statistics:
+        if not counts:
             # What a replay is checked against.
             watches.append(StatisticsWatch(table, only_checksums=True, wanted=lambda: keyframe.keeps))
-    if options.level.has_statistics:
+    if counts:
         watches.append(StatisticsWatch(table))
+    if level is Level.VALUES:
+        watches.append(ValuesWatch(options.values, options.values_limit, log, table))
     return tuple(watches)
