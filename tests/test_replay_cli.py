@@ -109,7 +109,7 @@ def test_value_shows_statistics_numbers_and_a_histogram(trace: Trace, tmp_path: 
     assert "█" in result.output
     assert np.load(saved).shape == (2,)
     whole = run(value_command, trace, "--node", key, "--output", "0")
-    assert "6 elements, 0 zeros, 0 NaN, 2 infinite" in whole.output
+    assert "6 elements, 0 zeros, 2 NaN, 0 infinite" in whole.output
     taken = run(value_command, trace, "--node", key, "--input", "other")
     assert "3 elements" in taken.output
 
