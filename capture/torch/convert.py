@@ -240,7 +240,9 @@ class GraphOfPass:
     def _give(self, index: int, event: Event, node: int, taken: Sequence[int], signature: Signature) -> None:
         """Add what a node gives: its outputs, then the tensors it wrote and did not give back."""
         bumped: set[int] = set()
-        wrote = [taken[at] for at in signature.written]
+        # A tensor of another shape is another one from here on, in the same memory.
+        reshaped = event.op.reshapes and event.outputs != event.inputs[:1]
+        wrote = [] if reshaped else [taken[at] for at in signature.written]
         for port, tensor in enumerate(event.outputs):
             self._made_by[tensor] = index
             if tensor in wrote:

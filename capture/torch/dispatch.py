@@ -5,6 +5,7 @@ Each line here costs time in every operation. What can wait for the writer's thr
 
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache
 from time import perf_counter_ns
 from types import FrameType
 from typing import TYPE_CHECKING, Any
@@ -12,8 +13,10 @@ from weakref import ref
 
 import torch
 from torch import Tensor
-from torch._C import _current_autograd_node, _current_graph_task_id
+from torch._C import _current_autograd_node, _current_graph_task_id, _is_tracing
 from torch._C._autograd import _get_sequence_nr
+from torch._subclasses import FakeTensor
+from torch._subclasses.functional_tensor import FunctionalTensor
 from torch.autograd import _make_grads
 from torch.autograd.graph import _engine_run_backward
 from torch.nn import Parameter
@@ -39,6 +42,17 @@ _ENGINE = _engine_run_backward.__code__
 _MAKE_GRADS = _make_grads.__code__
 _NO_FORWARD = 1 << 63
 """Sequence numbers from here on belong to no operation (`AccumulateGrad` has the greatest of all)."""
+
+
+@cache
+def _computes_inside(kind: type) -> bool:
+    """Whether a class of tensors computes by running other operations on the tensors that it holds.
+
+    Those with which PyTorch itself looks ahead, and compute nothing, do not count.
+    """
+    own: Any = getattr(kind, "__torch_dispatch__", None)
+    is_plain = own is None or own is torch._C._disabled_torch_dispatch_impl or own == Tensor.__torch_dispatch__
+    return not is_plain and not issubclass(kind, FakeTensor | FunctionalTensor)
 
 
 class RecordMode(TorchDispatchMode):
@@ -91,8 +105,11 @@ class RecordMode(TorchDispatchMode):
         self, func: Any, types: Sequence[type], args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:
         """Run an operation and note it down. What it gives and raises is what it would without us."""
+        if types and any(map(_computes_inside, types)):
+            # Let the tensor's own class go first: what it runs inside comes back here with the tensors it holds.
+            return NotImplemented
         info = self._ops.get(id(func)) or self._learn(func)
-        if self.log is None or info.skipped:
+        if self.log is None or info.skipped or _is_tracing():
             return info.call(*args, **kwargs) if kwargs else info.call(*args)
         noted: tuple[Any, ...] | None = None
         try:
@@ -240,7 +257,7 @@ class RecordMode(TorchDispatchMode):
     def _given(self, info: OpInfo, noted: tuple[Any, ...], out: Any, args: Sequence[Any]) -> tuple[int, ...]:
         """Numbers of the tensors that an operation gave."""
         if args and out is args[0] and isinstance(out, Tensor):
-            return (noted[1][0],)
+            return (self.table.reshaped(out, noted[1][0]) if info.reshapes else noted[1][0],)
         alias = self._shared(out, args, noted[1]) if info.may_copy else NO_ALIAS
         if isinstance(out, Tensor):
             return (self.table.made(out, alias),)

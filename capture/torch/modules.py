@@ -8,9 +8,12 @@ from weakref import ref
 import torch
 from torch import nn
 from torch.optim import Optimizer
+from torch.utils._python_dispatch import is_traceable_wrapper_subclass
 
 from graphreel.capture.torch.log import ScopeNote
 from graphreel.graph import ValueKind
+
+_PLAIN = (torch.Tensor, nn.Parameter, type(None))
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +37,8 @@ class ModuleNames:
             # The dictionaries themselves: `named_parameters` on each of a thousand modules takes milliseconds.
             for name, parameter in module._parameters.items():
                 names.tensors.setdefault(id(parameter), (ValueKind.PARAMETER, prefix + name))
+                if type(parameter) is not nn.Parameter:
+                    names.tensors.update(inner_names(parameter, ValueKind.PARAMETER, prefix + name))
             for name, buffer in module._buffers.items():
                 names.tensors.setdefault(id(buffer), (ValueKind.BUFFER, prefix + name))
         return names
@@ -93,6 +98,11 @@ class RootNames:
         self._names[id(module)] = name, ref(module)
         return name
 
+    def knows(self, module: nn.Module) -> bool:
+        """Whether a module has a name, and not one that died and left it its `id`."""
+        known = self._names.get(id(module))
+        return known is not None and known[1]() is module
+
     def enter(self, module: nn.Module) -> ModuleNames:
         """The names of the parts of an outermost module that is called, as they are now."""
         parts = self._parts[id(module)] = ModuleNames.of(module)
@@ -138,6 +148,17 @@ def call_names(above: ModuleCall, module: nn.Module) -> tuple[tuple[str, ...], t
     return tuple(parts), (*inner, kind)
 
 
+def inner_names(tensor: object, kind: ValueKind, name: str) -> dict[int, tuple[ValueKind, str]]:
+    """Kind and name, by `id`, of the tensors that one of a class of its own holds, such as the shard of a DTensor."""
+    found: dict[int, tuple[ValueKind, str]] = {}
+    if is_traceable_wrapper_subclass(tensor):
+        parts = tensor.__tensor_flatten__()[0]
+        for part in parts:
+            inner, called = getattr(tensor, part), name if len(parts) == 1 or not name else f"{name}.{part}"
+            found |= {id(inner): (kind, called), **inner_names(inner, kind, called)}
+    return found
+
+
 def optimizer_names(
     optimizer: Optimizer, members: dict[int, tuple[ValueKind, str]]
 ) -> dict[int, tuple[ValueKind, str]]:
@@ -146,6 +167,10 @@ def optimizer_names(
     for group in optimizer.param_groups:
         for parameter in group["params"]:
             _, name = members.get(id(parameter), (None, ""))
+            for held in (parameter, parameter.grad):
+                if type(held) not in _PLAIN:
+                    kind = ValueKind.PARAMETER if held is parameter else ValueKind.GRADIENT
+                    found |= inner_names(held, kind, name if held is parameter or not name else f"{name}.grad")
             if not name:
                 found[id(parameter)] = (ValueKind.PARAMETER, "")
             if parameter.grad is not None:
@@ -153,5 +178,8 @@ def optimizer_names(
             # `get`, since the state is a defaultdict and asking must not make an entry.
             for key, state in optimizer.state.get(parameter, {}).items():
                 if isinstance(state, torch.Tensor):
-                    found[id(state)] = (ValueKind.OPTIMIZER_STATE, f"{name}.{key}" if name else str(key))
+                    of = ValueKind.OPTIMIZER_STATE, f"{name}.{key}" if name else str(key)
+                    found[id(state)] = of
+                    if type(state) not in _PLAIN:
+                        found |= inner_names(state, *of)
     return found

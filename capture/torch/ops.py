@@ -36,6 +36,7 @@ class OpInfo:
         view_of: For each output, the name of the argument that it is a view of, or None.
         fresh: Whether it gives new tensors in new memory, always.
         may_copy: Whether a view may turn out to be a copy, so that memory must be compared.
+        reshapes: Whether it gives the tensor it took another shape (`squeeze_`, `resize_`, `set_`).
         reads_host: Whether it hands a number to Python (`.item()`).
         skipped: Whether it is the profiler's bookkeeping, and no node.
     """
@@ -50,6 +51,7 @@ class OpInfo:
     view_of: tuple[str | None, ...] = ()
     fresh: bool = False
     may_copy: bool = False
+    reshapes: bool = False
     reads_host: bool = False
     skipped: bool = False
 
@@ -76,6 +78,7 @@ def op_info(func: Any, index: int) -> OpInfo:
         view_of=views,
         fresh=not (written or any(views) or composite),
         may_copy=any(views) and composite,
+        reshapes=torch.Tag.inplace_view in func.tags,
         reads_host=name == "aten::_local_scalar_dense",
         skipped=name.startswith(BOOKKEEPING),
     )

@@ -81,6 +81,15 @@ class TensorTable:
         self.known[key] = ref(tensor)
         return number
 
+    def reshaped(self, tensor: torch.Tensor, number: int) -> int:
+        """The number of a tensor after an operation that may have given it another shape: a new one if it did."""
+        now = note(tensor, NO_ALIAS)
+        if now[:2] == self.notes[number][:2]:
+            return number
+        self.numbers[id(tensor)] = number = len(self.notes)
+        self.notes.append(now)
+        return number
+
     def _owner(self, tensor: torch.Tensor, number: int, *, seen: bool) -> int:
         """The tensor of this pass whose memory one shares that comes from outside, or -1."""
         address = storage_address(tensor)

@@ -14,7 +14,6 @@ from torch.utils._python_dispatch import TorchDispatchMode, _pop_mode, _push_mod
 from graphreel.capture.torch.compiler import keep_compiler_out
 from graphreel.tracefile.extras import Finding
 
-
 _LIBRARY = str(Path(threading.__file__).parent)
 
 
@@ -88,8 +87,8 @@ class ThreadNotice:
             if mode.count and name not in self._told:
                 self._told.add(name)
                 message = (
-                    f"thread {name!r} runs operations ({mode.count} so far) that are not recorded: only the thread that "
-                    "began the recording is; what they made enters the graph as an input"
+                    f"thread {name!r} runs operations that are not recorded ({mode.count} so far): only those of the "
+                    "thread that began the recording are; what others make enters the graph as an input"
                 )
                 file, line = (code.co_filename, code.co_firstlineno) if code else ("", 0)
                 found.append(Finding("unseen-thread", message, file=file, line=line))
