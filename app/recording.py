@@ -159,9 +159,19 @@ class _ScriptRecording:
             print(f"graphreel: {fault}", file=sys.stderr)
             return 1
         if not recorded:
-            why = "the script never imported PyTorch" if self._recorder is None else "no iteration was recorded"
-            print(f"graphreel: nothing was recorded: {why}; {self._path} was not written", file=sys.stderr)
+            print(
+                f"graphreel: nothing was recorded: {self._why_nothing()}; {self._path} was not written", file=sys.stderr
+            )
         return 0
+
+    def _why_nothing(self) -> str:
+        if self._recorder is None:
+            return "the script never imported PyTorch"
+        met = self._recorder.met
+        if self._recorder.problem or not met:
+            return self._recorder.problem or "the script had no iteration, since no model ran in its main thread"
+        ran = "the 1 iteration" if met == 1 else f"none of the {met} iterations"
+        return f"{ran} that the script had is {'not ' if met == 1 else ''}in --iterations {self._options.iterations}"
 
     @contextmanager
     def saved_on_signals(self) -> Iterator[None]:

@@ -232,7 +232,7 @@ def limited(kilobytes: int, *arguments: str, cwd: Path) -> subprocess.CompletedP
 
 
 def test_a_full_disk_does_not_stop_the_script_and_is_told(folder: Path) -> None:
-    done = limited(90, "record", "-o", "full.reel", "train.py", "400", cwd=folder)
+    done = limited(160, "record", "-o", "full.reel", "train.py", "400", cwd=folder)
     assert [line.split()[0] for line in done.stdout.splitlines()] == list(map(str, range(400)))
     assert done.returncode == 1
     assert "full.reel" in done.stderr

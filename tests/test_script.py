@@ -84,6 +84,22 @@ def test_a_script_that_never_imports_torch_says_that_nothing_was_recorded(tmp_pa
     assert not (tmp_path / "run.reel").exists()
 
 
+@pytest.mark.parametrize(
+    ("program", "options", "why"),
+    [
+        ("import torch; print(torch.__name__)", (), "the script had no iteration, since no model ran"),
+        (TRAIN, ("--iterations", "100:"), "none of the 4 iterations that the script had is in --iterations 100:"),
+    ],
+)
+def test_why_nothing_was_recorded(tmp_path: Path, program: str, options: tuple[str, ...], why: str) -> None:
+    (tmp_path / "script.py").write_text(program)
+    done = run(tmp_path, *options, "script.py")
+    assert done.returncode == 0
+    assert done.stderr.count("\n") == 1
+    assert why in done.stderr
+    assert not (tmp_path / "run.reel").exists()
+
+
 def test_a_training_script_is_recorded_without_a_change(tmp_path: Path) -> None:
     (tmp_path / "train.py").write_text(TRAIN)
     done = run(tmp_path, "--iterations", "1:", "train.py")

@@ -1,5 +1,6 @@
 """Programs that go wrong: what they raise stays theirs, and the trace is whole up to there."""
 
+import gc
 import math
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,8 +11,9 @@ from torch import Tensor, nn
 
 import graphreel
 import graphreel.capture.torch.dispatch
-from graphreel.capture.options import RecordOptions
+from graphreel.capture.options import IterationRanges, RecordOptions
 from graphreel.capture.torch import RecorderWarning, TorchRecorder
+from graphreel.capture.torch.keyframes import KeyframeWatch
 from graphreel.graph import Phase, walk
 from graphreel.tracefile import Status, open_reel
 from tests.torch_runs import Kept, Net, nodes, recording, train
@@ -294,3 +296,39 @@ def test_an_exception_that_cannot_be_put_into_words_ends_no_recording(catch: boo
     assert record.status is (Status.COMPLETE if catch else Status.FAILED)
     told = [finding.message for finding in record.findings] or [record.error.message if record.error else ""]
     assert "cannot be put into words" in told[0]
+
+
+def test_what_watches_hold_is_let_go_however_a_recording_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*args: object) -> int:
+        raise ZeroDivisionError("a fault")
+
+    def held() -> list[str]:
+        gc.collect()
+        return [type(found).__name__ for found in gc.get_objects() if type(found) is KeyframeWatch]
+
+    def step(fault: bool = False) -> None:
+        model = nn.Linear(2, 2)
+        loss = model(torch.ones(1, 2)).sum()
+        if fault:
+            with monkeypatch.context() as patched:
+                patched.setattr(graphreel.capture.torch.dispatch, "_get_sequence_nr", broken)
+                loss.backward()
+        loss.add(1)
+
+    for end in ("stop", "interrupt", "abandon", "fault", "drop"):
+        kept = Kept()
+        recorder = TorchRecorder(kept, RecordOptions(keyframes=IterationRanges()))
+        recorder.start()
+        if end == "fault":
+            with pytest.warns(RecorderWarning, match="a fault"):
+                step(fault=True)
+        elif end != "drop":
+            step()
+        if end == "abandon":
+            recorder.abandon()
+        elif end == "interrupt":
+            recorder.interrupt()
+        if end in ("abandon", "interrupt", "fault"):
+            assert held() == [], end
+        recorder.stop()
+        assert held() == [], end

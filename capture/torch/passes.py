@@ -70,13 +70,18 @@ class Passes:
         """How many iterations went to the writer."""
         return self._handing.count
 
+    @property
+    def met(self) -> int:
+        """How many iterations the program had, recorded or not."""
+        return self._index + (self.turns.worked and not self.recorded)
+
     def module_called(self, module: nn.Module, frame: FrameType) -> ModuleNames | None:
         """A module is called that no other module called: perhaps a new pass begins. Gives names of its parts."""
         if self._optimizers.drop_stale(frame):
             self._mode.step = 0
         if not self._marked and not self._optimizers.stepping:
             at = CALL, self._stacks.number(frame)
-            again = id(module) in self.roots
+            again = id(module) in self.roots and self.names.knows(module)
             evaluates = not module.training and not torch.is_grad_enabled()
             if self.turns.call(at, again=again, evaluates=evaluates):
                 self.next(at)

@@ -64,6 +64,11 @@ class TorchRecorder:
         """How many iterations went to the writer."""
         return self._passes.recorded
 
+    @property
+    def met(self) -> int:
+        """How many iterations the program had, recorded or not."""
+        return self._passes.met
+
     def start(self) -> None:
         """Begin to record the calling thread; raises RecorderState where a recording runs already."""
         if any(recorder.alive for recorder in _running):
