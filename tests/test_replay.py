@@ -65,7 +65,10 @@ def node(graph: Graph, op: str, number: int = 0) -> NodeId:
 
 
 def test_every_value_is_the_one_that_was_kept_whole(trace: Trace, replay: Replay) -> None:
-    kept = [value for value in trace.tensors(2) if len(trace.graph(2).consumers_of(value))]
+    graph = trace.graph(2)
+    # What `aten.empty_like` gives nobody has written yet.
+    empty = {value.id for each in walk(graph) if ".empty" in each.op for value in each.outputs}
+    kept = [value for value in trace.tensors(2) if len(graph.consumers_of(value)) and value not in empty]
     assert len(kept) > 50
     found = replay.values(kept)
     for value in kept:

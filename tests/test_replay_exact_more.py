@@ -1,4 +1,4 @@
-"""The same for optimizers, the examples, and whatever else PyTorch has; what cannot be exact is named, with the reason."""
+"""The same for optimizers, the examples, and what else PyTorch has; what cannot be exact is named, with the reason."""
 
 import runpy
 import sys

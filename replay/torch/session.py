@@ -5,7 +5,6 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -25,6 +24,7 @@ from graphreel.replay.torch.operators import Operators, is_random
 from graphreel.replay.torch.randomness import Randomness
 from graphreel.replay.torch.refused import Refused
 from graphreel.replay.torch.running import Running, recorded_place, to_dtype
+from graphreel.replay.torch.timing import timed
 from graphreel.replay.torch.unwritten import Unwritten
 from graphreel.tracefile import Trace
 from graphreel.tracefile.tensors import RecordedTensor
@@ -129,7 +129,7 @@ class Session:
                 inputs = execution.prepare(node)
                 call = self._calls.of(node)
                 place = torch.device(device) if device else None
-                durations = self._timed(execution, node, call.operator, inputs, repeats, place)
+                durations = timed(execution, node, call.operator, inputs, repeats, place, self.at)
             except Refused as error:
                 raise CannotReplay.node(node_keys(self.graph)[node], str(error)) from error
             self._paused = None
@@ -286,27 +286,6 @@ class Session:
             node, reason = execution.reason(value) or (min(moment, self.graph.node_count - 1), "it gave nothing")
             raise CannotReplay.node(node_keys(self.graph)[node], reason)
         return recorded(tensor)
-
-    def _timed(
-        self, execution: Execution, node: int, operator: Any, inputs: Sequence[Tensor], count: int, device: Any
-    ) -> list[int]:
-        given = [tensor.to(device) if device else tensor for tensor in inputs]
-        writes = any(argument.alias_info and argument.alias_info.is_write for argument in operator._schema.arguments)
-        waits = any(tensor.is_cuda for tensor in given)
-        durations: list[int] = []
-        execution.running.randomness.before(node)
-        for _ in range(count):
-            self.at(node)
-            taken = [tensor.clone() for tensor in given] if writes else given
-            if waits:
-                torch.cuda.synchronize()
-            begin = time.perf_counter_ns()
-            out = execution.running.run(node, taken)
-            if waits:
-                torch.cuda.synchronize()
-            durations.append(time.perf_counter_ns() - begin)
-            del out
-        return durations
 
 
 def _device(name: str) -> torch.device:
