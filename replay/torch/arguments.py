@@ -207,15 +207,25 @@ def _plain(argument: Any, given: Any, reading: _Reading) -> Any:
     if given == column and str(kind) in {"number", "float", "Tensor"}:
         reading.columns.append((at, column, -1))
         return None
-    many = _COLUMN.fullmatch(given) if isinstance(given, str) and kind.kind() == "ListType" else None
-    if many is not None and many[1] == column and int(many[2]) <= _LONGEST_LIST:
-        reading.columns.append((at, column, int(many[2])))
+    length = _length_in_column(kind, given, column)
+    if length is not None:
+        reading.columns.append((at, column, length))
         return None
     try:
         return _read(kind, given)
     except (ValueError, KeyError, TypeError, RuntimeError) as error:
         what = f"a {given[1:-1]}, which a trace does not hold" if _is_placeholder(given) else repr(given)[:60]
         raise Refused(f"its argument {name} is {what}; {argument.real_type} is needed") from error
+
+
+def _length_in_column(kind: Any, given: Any, column: str) -> int | None:
+    """How long a list is that is the number of a column over and over; None where it is no such list."""
+    if kind.kind() != "ListType" or not isinstance(given, str):
+        return None
+    match = _COLUMN.fullmatch(given)
+    if match is None or match[1] != column or int(match[2]) > _LONGEST_LIST:
+        return None
+    return int(match[2])
 
 
 def _is_placeholder(given: Any) -> bool:
