@@ -13,7 +13,7 @@ from typing import Any
 from weakref import WeakSet
 
 from torch import nn
-from torch._C import _current_graph_task_id
+from torch._C import _current_graph_task_id, _is_tracing
 from torch.fx import GraphModule
 from torch.nn.modules import module as module_hooks
 from torch.optim import Optimizer
@@ -142,11 +142,11 @@ class TorchRecorder:
         self._passes.pop()
 
     def _guarded(self, hook: Callable[..., None]) -> Callable[..., None]:
-        """A hook that hears only its own thread, and whose faults never reach the program."""
+        """A hook that hears only its own thread, and no `torch.jit.trace`; its faults never reach the program."""
 
         @hide_from_compiler
         def guarded(*args: Any) -> None:
-            if self.alive and get_ident() == self._thread:
+            if self.alive and get_ident() == self._thread and not _is_tracing():
                 try:
                     hook(*args)
                 except Exception as fault:  # noqa: BLE001 - the program must not notice a fault of ours
