@@ -214,7 +214,7 @@ def _plain(argument: Any, given: Any, reading: _Reading) -> Any:
     try:
         return _read(kind, given)
     except (ValueError, KeyError, TypeError, RuntimeError) as error:
-        what = f"a {given[1:-1]}, which a trace does not hold" if _is_placeholder(given) else repr(given)[:60]
+        what = f"a {str(given)[1:-1]}, which a trace does not hold" if _is_placeholder(given) else repr(given)[:60]
         raise Refused(f"its argument {name} is {what}; {argument.real_type} is needed") from error
 
 
