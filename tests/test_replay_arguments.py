@@ -84,7 +84,12 @@ CALLS: list[tuple[Any, tuple[Any, ...], dict[str, Any], dict[str, Any]]] = [
         aten._to_copy.default,
         (X,),
         {"dtype": torch.bfloat16, "device": torch.device("cpu"), "memory_format": torch.preserve_format},
-        {"self": (2, 3), "dtype": torch.bfloat16, "device": torch.device("cpu"), "memory_format": torch.preserve_format},
+        {
+            "self": (2, 3),
+            "dtype": torch.bfloat16,
+            "device": torch.device("cpu"),
+            "memory_format": torch.preserve_format,
+        },
     ),
     (
         aten.empty.memory_format,
@@ -104,7 +109,9 @@ CALLS: list[tuple[Any, tuple[Any, ...], dict[str, Any], dict[str, Any]]] = [
 def test_arguments_come_back(operator: Any, args: Any, kwargs: Any, wanted: dict[str, Any]) -> None:
     found = given_back(operator, *args, **kwargs)
     names = [argument.name for argument in operator._schema.arguments]
-    wanted = wanted or {name: _plain(given) for name, given in {**dict(zip(names, args, strict=False)), **kwargs}.items()}
+    wanted = wanted or {
+        name: _plain(given) for name, given in {**dict(zip(names, args, strict=False)), **kwargs}.items()
+    }
     defaults = {argument.name: argument.default_value for argument in operator._schema.arguments}
     assert {name for name in wanted if name not in found and wanted[name] != defaults[name]} == set()
     for name, given in found.items():
