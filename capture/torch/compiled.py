@@ -104,7 +104,6 @@ class CompiledCode:
         note = ScopeNote(0, (called,), COMPILED, 0, is_function=True)
         give_made = partial(self._give_made)
 
-        @wraps(theirs)
         def region(*args: Any, **kwargs: Any) -> Any:
             mode = self._mode
             if mode.log is None or not self._is_on():
@@ -128,7 +127,7 @@ class CompiledCode:
             return out
 
         keep_compiler_out(region.__code__, below=True)
-        self._take(names, name, theirs, region)
+        self._take(names, name, theirs, wraps(theirs)(region))
 
     def _is_on(self) -> bool:
         """Whether our mode sees what this thread runs now."""
@@ -172,7 +171,7 @@ class CompiledCode:
             return
         text = Path(file).read_text(encoding="utf-8")
         for name, arguments, written in kernels_of(text):
-            theirs = names.get(name)
+            theirs: Any = names.get(name)
             if callable(getattr(theirs, "run", None)):
                 launcher = _Launcher(theirs, self._noted(name, theirs.run, arguments=arguments, written=written))
                 self._take(names, name, theirs, launcher)

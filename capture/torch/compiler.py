@@ -16,7 +16,6 @@ from graphreel.capture.script import when_imported
 from graphreel.capture.torch.failures import is_ours
 from graphreel.tracefile.extras import Finding
 
-
 _HOOK = "TorchRecorder."
 """In the name of each hook of ours. What the compiler does because of one is none of the user's concern."""
 

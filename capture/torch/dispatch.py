@@ -5,7 +5,6 @@ Each line here costs time in every operation. What can wait for the writer's thr
 
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import cache
 from time import perf_counter_ns
 from types import FrameType
 from typing import TYPE_CHECKING, Any
@@ -15,8 +14,6 @@ import torch
 from torch import Tensor
 from torch._C import _current_autograd_node, _current_graph_task_id, _is_tracing
 from torch._C._autograd import _get_sequence_nr
-from torch._subclasses import FakeTensor
-from torch._subclasses.functional_tensor import FunctionalTensor
 from torch.autograd import _make_grads
 from torch.autograd.graph import _engine_run_backward
 from torch.nn import Parameter
@@ -28,11 +25,11 @@ from graphreel.capture.torch.failures import text_of
 from graphreel.capture.torch.log import NO_ALIAS, NO_NODE, NO_TENSOR, NUMBER, TENSOR, PassLog
 from graphreel.capture.torch.ops import OpInfo, op_info
 from graphreel.capture.torch.stacks import NO_STACK, Stacks
-from graphreel.capture.torch.tensors import TensorTable, storage_address
-from graphreel.capture.torch.watch import Watch
+from graphreel.capture.torch.tensors import TensorTable, computes_inside, storage_address
 
 if TYPE_CHECKING:
     from graphreel.capture.torch.modules import ModuleCall
+    from graphreel.capture.torch.watch import Watch
 
 _PLAIN = frozenset(
     {int, float, bool, str, complex, type(None), torch.dtype, torch.device, torch.layout, torch.memory_format}
@@ -42,17 +39,6 @@ _ENGINE = _engine_run_backward.__code__
 _MAKE_GRADS = _make_grads.__code__
 _NO_FORWARD = 1 << 63
 """Sequence numbers from here on belong to no operation (`AccumulateGrad` has the greatest of all)."""
-
-
-@cache
-def _computes_inside(kind: type) -> bool:
-    """Whether a class of tensors computes by running other operations on the tensors that it holds.
-
-    Those with which PyTorch itself looks ahead, and compute nothing, do not count.
-    """
-    own: Any = getattr(kind, "__torch_dispatch__", None)
-    is_plain = own is None or own is torch._C._disabled_torch_dispatch_impl or own == Tensor.__torch_dispatch__
-    return not is_plain and not issubclass(kind, FakeTensor | FunctionalTensor)
 
 
 class RecordMode(TorchDispatchMode):
@@ -105,7 +91,7 @@ class RecordMode(TorchDispatchMode):
         self, func: Any, types: Sequence[type], args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:
         """Run an operation and note it down. What it gives and raises is what it would without us."""
-        if types and any(map(_computes_inside, types)):
+        if types and any(map(computes_inside, types)):
             # Let the tensor's own class go first: what it runs inside comes back here with the tensors it holds.
             return NotImplemented
         info = self._ops.get(id(func)) or self._learn(func)

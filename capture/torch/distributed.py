@@ -10,12 +10,13 @@ _CALLS = "distributed_c10d.py"
 _DEPTH = 12
 
 
-def described(given: object, frame: FrameType | None = None) -> str:
+def described(given: Any, frame: FrameType | None = None) -> str:
     """An argument of an operation that is no data: a process group, what a collective reduces by, or else its class.
 
     `frame` is where to look for what cannot be read from the object.
     """
-    kind = given._type().name() if isinstance(given, torch.ScriptObject) else ""
+    is_opaque = isinstance(given, torch.ScriptObject)
+    kind = str(given._type()).rpartition(".")[2] if is_opaque else ""
     if kind == "ProcessGroup":
         c10d: Any = sys.modules["torch._C._distributed_c10d"]
         group = c10d.ProcessGroup.unbox(given)

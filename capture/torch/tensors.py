@@ -4,11 +4,13 @@ Nothing here keeps a tensor alive.
 """
 
 from collections.abc import Callable
-from functools import wraps
-from typing import TypeAlias
+from functools import cache, wraps
+from typing import Any, TypeAlias
 from weakref import ref
 
 import torch
+from torch._subclasses import FakeTensor
+from torch._subclasses.functional_tensor import FunctionalTensor
 from torch.nn import Parameter
 
 from graphreel.capture.torch.generators import Generators
@@ -166,6 +168,17 @@ def storage_address(tensor: torch.Tensor) -> int:
         return tensor.untyped_storage().data_ptr()
     except (RuntimeError, ValueError, NotImplementedError):
         return 0
+
+
+@cache
+def computes_inside(kind: type) -> bool:
+    """Whether a class of tensors computes by running other operations on the tensors that it holds.
+
+    Those with which PyTorch itself looks ahead, and compute nothing, do not count.
+    """
+    own: Any = getattr(kind, "__torch_dispatch__", None)
+    is_plain = own is None or own is torch._C._disabled_torch_dispatch_impl or own == torch.Tensor.__torch_dispatch__
+    return not is_plain and not issubclass(kind, FakeTensor | FunctionalTensor)
 
 
 class SwapGuard:
