@@ -22,6 +22,11 @@ class Histogram:
     finite: int
     total: int
 
+    def bound(self, row: int) -> float:
+        """Where a bin begins; bin number `len(counts)`, which is none, begins where the last ends."""
+        share = row / len(self.counts)
+        return self.low * (1 - share) + self.high * share
+
     @classmethod
     def of(cls, array: Array, bins: int = 24) -> Self:
         """Count the elements; without a finite one, there are no bins."""

@@ -117,8 +117,7 @@ class Replay:
             with self._lock:
                 return self._here(progress or Unwatched(), self._graph.node_count).values(wanted)
         message: Json = {"do": "values", "values": [int(value) for value in wanted]}
-        found, arrays = self._ask(message, [], progress, self._graph.node_count)
-        return parse_values(found, arrays)  # type: ignore[arg-type]
+        return parse_values(*self._ask(message, [], progress, self._graph.node_count))
 
     def time_operation(
         self, node: NodeId, repeats: int = 1000, *, device: str = "", progress: Progress | None = None
@@ -156,7 +155,7 @@ class Replay:
 
     def _ask(
         self, message: Json, arrays: Sequence[Bytes], progress: Progress | None, total: int
-    ) -> tuple[Json, list[Bytes]]:
+    ) -> tuple[Any, list[Bytes]]:
         with self._lock:
             watched = progress or Unwatched()
             try:

@@ -39,7 +39,10 @@ def fit(
 
 def layers() -> dict[str, Program]:
     """One layer each, with what it needs around it."""
-    ids = lambda: torch.randint(0, 7, (3, 4))  # noqa: E731
+
+    def ids() -> Tensor:
+        return torch.randint(0, 7, (3, 4))
+
     recurrent = {
         "lstm": nn.LSTM(3, 4),
         "lstm-two-ways": nn.LSTM(3, 4, num_layers=2, bidirectional=True, dropout=0.3),

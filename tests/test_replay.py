@@ -13,6 +13,7 @@ from graphreel.graph.progress import Cancelled
 from graphreel.replay import (
     BadEdit,
     CannotReplay,
+    Edit,
     NoKeyframe,
     RemoveNode,
     ReplaceOp,
@@ -182,9 +183,9 @@ def test_the_whole_iteration_in_float64_drifts_little(trace: Trace, replay: Repl
         (RemoveNode(NodeId(0)), "no input"),
     ],
 )
-def test_a_change_that_does_not_fit_is_named(replay: Replay, edit: object, said: str) -> None:
+def test_a_change_that_does_not_fit_is_named(replay: Replay, edit: Edit, said: str) -> None:
     with pytest.raises(BadEdit, match=said):
-        replay.run(edits=[edit])  # type: ignore[list-item]
+        replay.run(edits=[edit])
 
 
 def test_an_argument_that_does_not_fit_is_named(trace: Trace, replay: Replay) -> None:

@@ -14,7 +14,7 @@ import pytest
 import torch
 from torch import nn
 
-from graphreel.graph import GraphBuilder, GraphreelError, NodeId, walk
+from graphreel.graph import GraphBuilder, GraphreelError, NodeId, ValueId, walk
 from graphreel.graph.progress import Cancelled
 from graphreel.replay import BadEdit, CannotReplay, Replay, SetAttribute, WorkerDied
 from graphreel.tracefile import DamagedTrace, IterationRecord, Status, Trace, TraceInfo, TraceWriter, open_reel
@@ -144,7 +144,7 @@ def made(path: Path, op: str, attributes: dict[str, Any], view: TensorView, nbyt
     return open_reel(path)
 
 
-SQUARE = TensorView("float32", (2, 2), (2, 1), storage=0, value=0)  # type: ignore[arg-type]
+SQUARE = TensorView("float32", (2, 2), (2, 1), storage=0, value=ValueId(0))
 
 
 @pytest.mark.parametrize(

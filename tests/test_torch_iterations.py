@@ -10,14 +10,14 @@ from torch.nn import functional
 
 import graphreel
 from graphreel.capture.torch import RecorderState
-from graphreel.graph import Phase, ScopeKind, structure_hash, walk
+from graphreel.graph import Graph, Phase, ScopeKind, structure_hash, walk
 from graphreel.tracefile import Status
 from tests.torch_runs import Kept, Net, nodes, recording, train
 
 
-def phases(graph: object) -> list[str]:
+def phases(graph: Graph) -> list[str]:
     """Paths of the phase scopes, in order."""
-    scopes = map(graph.scope, range(graph.scope_count))  # type: ignore[attr-defined] # a Graph
+    scopes = map(graph.scope, range(graph.scope_count))
     return [scope.path for scope in scopes if scope.kind is ScopeKind.PHASE]
 
 

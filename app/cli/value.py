@@ -133,15 +133,11 @@ def _print_statistics(array: Any) -> None:
 
 
 def _print_histogram(array: Any) -> None:
-    import numpy as np
+    from graphreel.analysis.arrays import Histogram
 
-    wide = np.asarray(np.abs(array) if array.dtype.kind == "c" else array, np.float64).reshape(-1)
-    finite = wide[np.isfinite(wide)]
-    if not len(finite):
+    histogram = Histogram.of(array, _BINS)
+    if not histogram.counts:
         click.echo("  no finite numbers")
-        return
-    counts, bounds = np.histogram(finite, bins=_BINS)
-    most = max(int(counts.max()), 1)
-    for count, low in zip(counts.tolist(), bounds.tolist(), strict=False):
-        bar = "█" * round(count / most * _WIDTH) or ("▏" if count else "")
-        click.echo(f"  {low:>12.5g} {bar} {count}")
+    for row, count in enumerate(histogram.counts):
+        bar = "█" * round(count / max(histogram.counts) * _WIDTH) or ("▏" if count else "")
+        click.echo(f"  {histogram.bound(row):>12.5g} {bar} {count}")

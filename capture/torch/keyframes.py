@@ -23,7 +23,7 @@ from graphreel.capture.torch.keyframes_random import RandomStates
 from graphreel.capture.torch.keyframes_writes import State, States, Written, memory_of, tensors_given, tensors_in
 from graphreel.capture.torch.log import PassLog
 from graphreel.capture.torch.ops import OpInfo
-from graphreel.capture.torch.quiet import quiet
+from graphreel.capture.torch.quiet import Quiet
 from graphreel.capture.torch.tensors import TensorTable
 from graphreel.capture.torch.watch import Numbering, Silent
 from graphreel.tracefile.extras import Finding
@@ -63,7 +63,7 @@ class KeyframeWatch(Silent):
         self, event: int, info: OpInfo, args: Sequence[Any], kwargs: Mapping[str, Any] | None, inputs: tuple[int, ...]
     ) -> None:
         """Keep what is new among the tensors that an operation takes, and what changed unseen."""
-        with quiet():
+        with Quiet():
             if self._early:
                 self._look_whether_it_began()
             self._environment = self._environment or environment()
@@ -99,7 +99,7 @@ class KeyframeWatch(Silent):
 
     def ended(self) -> None:
         """Bring what lies on devices into plain memory."""
-        with quiet():
+        with Quiet():
             self._memory.read()
         self._states.forget()
 

@@ -5,7 +5,7 @@ from types import TracebackType
 import torch
 
 
-class quiet:  # noqa: N801 - reads as `torch.no_grad` does
+class Quiet:
     """While this is entered, nothing that the program has put around PyTorch's functions hears of what we call.
 
     A default device is a mode over every function, and a mode that the program entered before the recording began would

@@ -18,10 +18,12 @@ import torch
 from numpy.lib.stride_tricks import as_strided
 from torch import Tensor
 from torch._C import _dispatch_keys as _keys
+from torch._C import _has_storage
+from torch.nn import Parameter
 
 from graphreel.capture.torch.keyframes_writes import Written, tensors_given
 from graphreel.capture.torch.ops import OpInfo
-from graphreel.capture.torch.quiet import quiet
+from graphreel.capture.torch.quiet import Quiet
 from graphreel.capture.torch.statistics_device import DeviceRows
 from graphreel.capture.torch.statistics_of import columns_of, in_order, name_of, parts_of
 from graphreel.capture.torch.statistics_rows import (
@@ -128,8 +130,9 @@ class StatisticsWatch(Silent):
         self._chunks = _chunks.setdefault(table, Chunks())
         self._written = Written()
         self._devices: dict[torch.device, DeviceRows] = {}
-        self._large: dict[int, tuple[tuple[int, int, torch.dtype], list[Key]]] = {}
-        with quiet():
+        self._last: dict[int, Key] = {}
+        self._alike: list[tuple[Key, Key]] = []
+        with Quiet():
             self._plain = _plain_keys()
 
     def after(
@@ -147,17 +150,23 @@ class StatisticsWatch(Silent):
             return
         writes = bool(info.written or info.hidden_writes)
         if writes:
-            self._large.clear()
+            # Whatever shares the memory holds something else now.
+            self._last.clear()
         if type(out) is Tensor:
-            self._take((event, outputs[0]), out, inputs if info.view_of and not writes else ())
+            same = self._last.get(inputs[0]) if info.view_of and inputs and not writes else None
+            if same is not None and _is_alike(args[0], out):
+                self._alike.append(((event, outputs[0]), same))
+                self._last[outputs[0]] = same
+            else:
+                self._take((event, outputs[0]), out)
         else:
             for number, tensor in zip(outputs, tensors_given(out), strict=True):
-                self._take((event, number), tensor, ())
+                self._take((event, number), tensor)
         if writes:
             for tensor in self._written.tensors(info, args, kwargs):
                 number = self._table.numbers.get(id(tensor), -1)
                 if number not in outputs:
-                    self._take((event, number), tensor, ())
+                    self._take((event, number), tensor)
 
     def ended(self) -> None:
         """Reduce what was copied, and read what lies on devices."""
@@ -166,7 +175,7 @@ class StatisticsWatch(Silent):
                 self._found.append(group.take_columns(only_checksum=self._only_checksums))
             self._chunks.give_back(group.chunk)
         self._groups.clear()
-        with quiet():
+        with Quiet():
             for rows in self._devices.values():
                 self._found += rows.read()
         self._devices.clear()
@@ -187,13 +196,18 @@ class StatisticsWatch(Silent):
             values = values[there]
             counted[values] = True
             for name in names:
-                # Views of one large tensor are one row.
-                columns[name][values] = found[name][there] if len(found[name]) == len(keys) else found[name]
+                columns[name][values] = found[name][there]
+        for key, same in self._alike:
+            value, other = numbering.given.get(key), numbering.given.get(same)
+            if value is not None and other is not None:
+                for column in columns.values():
+                    column[value] = column[other]
         self._found.clear()
         return replace(record, value_columns={**record.value_columns, **columns})
 
-    def _take(self, key: Key, tensor: Tensor, viewed: tuple[int, ...]) -> None:
-        """Copy or reduce a tensor; `viewed` are the inputs of an operation that gives views."""
+    def _take(self, key: Key, tensor: Tensor) -> None:
+        """Copy a tensor, or reduce it at once."""
+        self._last[key[1]] = key
         if _keys(tensor).raw_repr() in self._plain:
             kind = tensor.dtype, tensor.numel() if tensor.is_contiguous() else (tensor.shape, tensor.stride())
             group = self._groups.get(kind) or self._group(kind, tensor)
@@ -204,8 +218,8 @@ class StatisticsWatch(Silent):
                 if at + 1 == group.capacity:
                     self._found.append(group.take_columns(only_checksum=self._only_checksums))
                 return
-        with quiet():
-            self._take_other(key, tensor, viewed)
+        with Quiet():
+            self._take_other(key, tensor)
 
     def _group(self, kind: Kind, tensor: Tensor) -> _Group | None:
         nbytes = tensor.numel() * tensor.itemsize
@@ -220,36 +234,19 @@ class StatisticsWatch(Silent):
         group = self._groups[kind] = _Group(tensor, nbytes, self._chunks.take())
         return group
 
-    def _take_other(self, key: Key, tensor: Tensor, viewed: tuple[int, ...]) -> None:
-        """What is large, not in order, or of another kind."""
+    def _take_other(self, key: Key, tensor: Tensor) -> None:
+        """What is large, far apart, or of another kind."""
         plain = _keys(tensor).raw_repr() in self._plain
         if _repeats(tensor):
             return
         if tensor.device.type == "cuda":
             self._take_on_device(key, tensor)
-        elif not plain:
+        elif plain and not tensor.is_contiguous() and tensor.numel() * tensor.itemsize <= SMALL:
+            self._take(key, in_order(tensor))
+        else:
             columns = columns_of(tensor, only_checksum=self._only_checksums)
             if columns is not None:
                 self._found.append(([key], columns))
-        elif not tensor.is_contiguous() and tensor.numel() * tensor.itemsize <= SMALL:
-            self._take(key, in_order(tensor), ())
-        else:
-            self._take_large(key, tensor, viewed)
-
-    def _take_large(self, key: Key, tensor: Tensor, viewed: tuple[int, ...]) -> None:
-        # A view that shows all of a large tensor in the same order needs no second look.
-        same = self._large.get(viewed[0]) if viewed else None
-        what = tensor.data_ptr(), tensor.numel(), tensor.dtype
-        if same is not None and same[0] == what and tensor.is_contiguous():
-            same[1].append(key)
-            keys = same[1]
-        else:
-            keys = [key]
-            columns = columns_of(tensor, only_checksum=self._only_checksums)
-            if columns is not None:
-                self._found.append((keys, columns))
-        if tensor.is_contiguous():
-            self._large[key[1]] = what, keys
 
     def _take_on_device(self, key: Key, tensor: Tensor) -> None:
         parts = parts_of(tensor)
@@ -269,8 +266,23 @@ def _plain_keys() -> frozenset[int]:
     return frozenset(_keys(each).raw_repr() for each in (plain, inference))
 
 
+def _is_alike(base: Any, view: Tensor) -> bool:
+    """Whether a view shows all of a tensor in the same order, so that it needs no second look."""
+    return (
+        type(base) in (Tensor, Parameter)
+        and _has_storage(base)
+        and _has_storage(view)
+        and base.dtype is view.dtype
+        and base.is_contiguous()
+        and view.is_contiguous()
+        and base.numel() == view.numel()
+        and base.data_ptr() == view.data_ptr()
+        and (base.is_conj(), base.is_neg()) == (view.is_conj(), view.is_neg())
+    )
+
+
 def _repeats(tensor: Tensor) -> bool:
     """Whether a tensor shows its memory many times over, as an expanded one does."""
-    if tensor.layout is not torch.strided or tensor.is_nested or not torch._C._has_storage(tensor):
+    if tensor.layout is not torch.strided or tensor.is_nested or not _has_storage(tensor):
         return False
     return tensor.numel() * tensor.element_size() > _REPEATED * max(tensor.untyped_storage().nbytes(), SMALL)

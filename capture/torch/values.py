@@ -21,7 +21,7 @@ from graphreel.capture.torch.keyframes_memory import Memory
 from graphreel.capture.torch.keyframes_writes import Written, tensors_given
 from graphreel.capture.torch.log import NO_NODE, PassLog
 from graphreel.capture.torch.ops import OpInfo
-from graphreel.capture.torch.quiet import quiet
+from graphreel.capture.torch.quiet import Quiet
 from graphreel.capture.torch.tensors import TensorTable
 from graphreel.capture.torch.watch import Numbering, Silent
 from graphreel.graph import Graph, NodeId, ValueId, node_keys
@@ -98,12 +98,12 @@ class ValuesWatch(Silent):
         passes = not self._chooses or self._may_take(event, info)
         for number, tensor in tensors.items():
             if passes or self._may_be_named(event, tensor):
-                with quiet():
+                with Quiet():
                     self._copy((event, number), tensor)
 
     def ended(self) -> None:
         """Bring what lies on devices into plain memory."""
-        with quiet():
+        with Quiet():
             for copy in self._copies:
                 if copy.memory is not None:
                     copy.memory.read()
