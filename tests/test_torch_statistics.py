@@ -242,7 +242,10 @@ def test_lists_and_hidden_writes_are_counted() -> None:
         torch.stack(tensors).unbind(0)
         norm(torch.ones(4, 2))
         torch.add(torch.ones(2), 2, out=torch.empty(2))
+        numbers = torch.complex(torch.ones(2), torch.ones(2)) * 1
+        seen.append(checksum_of(numbers.conj()))
 
+    seen: list[int | None] = []
     with keyframed(STATS) as (kept, recorder), recorder.iteration():
         compute()
     record = kept.records[0]
@@ -253,6 +256,8 @@ def test_lists_and_hidden_writes_are_counted() -> None:
     (normed,) = nodes(record.graph, "aten.native_batch_norm.default")
     means = [stats(record, normed, at).mean for at in range(len(normed.outputs))]
     assert 0.1 in [pytest.approx(mean) for mean in means]  # the running mean, which the schema does not say is written
+    conj = nodes(record.graph, "aten._conj.default")[-1]
+    assert stats(record, conj).checksum == seen[0]
     (out,) = nodes(record.graph, "aten.add.out")
     assert stats(record, out).max == 3
 
