@@ -148,7 +148,7 @@ class CompilerNews:
         new, self._breaks = reasons[self._breaks :], len(reasons)
         for reason in new:
             stack = list(reason.user_stack)
-            if stack and not any(is_ours(frame.filename) for frame in stack):
+            if stack and _HOOK not in reason.reason and not any(is_ours(frame.filename) for frame in stack):
                 yield Finding("graph-break", _in_words(reason.reason), file=stack[-1].filename, line=stack[-1].lineno)
 
     def _new_metrics(self, metrics: Sequence[Any]) -> Iterator[Finding]:

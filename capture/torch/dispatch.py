@@ -12,7 +12,7 @@ from weakref import ref
 
 import torch
 from torch import Tensor
-from torch._C import _current_autograd_node, _current_graph_task_id, _is_tracing
+from torch._C import _current_autograd_node, _current_graph_task_id
 from torch._C._autograd import _get_sequence_nr
 from torch.autograd import _make_grads
 from torch.autograd.graph import _engine_run_backward
@@ -95,7 +95,7 @@ class RecordMode(TorchDispatchMode):
             # Let the tensor's own class go first: what it runs inside comes back here with the tensors it holds.
             return NotImplemented
         info = self._ops.get(id(func)) or self._learn(func)
-        if self.log is None or info.skipped or _is_tracing():
+        if self.log is None or info.skipped:
             return info.call(*args, **kwargs) if kwargs else info.call(*args)
         noted: tuple[Any, ...] | None = None
         try:

@@ -108,7 +108,7 @@ class TorchRecorder:
                 self._give_up(fault)
         self.alive = False
         self._passes.drop()
-        self._passes.pop()
+        self._passes.pushed.pop()
 
     def interrupt(self) -> None:
         """Hand over what was recorded so far, from any thread, when the program is about to be ended by a signal."""
@@ -139,7 +139,7 @@ class TorchRecorder:
         self._passes.let_go()
         self._writer.abandon()
         self._passes.profiler.abandon()
-        self._passes.pop()
+        self._passes.pushed.pop()
 
     def _guarded(self, hook: Callable[..., None]) -> Callable[..., None]:
         """A hook that hears only its own thread, and no `torch.jit.trace`; its faults never reach the program."""
