@@ -125,7 +125,7 @@ def test_source_lines_are_the_users_own(run: Kept) -> None:
     lines = text.splitlines()
     for graph in (run.graph(0), run.graph(1)):
         conv, backward = node(graph, "aten.convolution.default"), node(graph, "aten.convolution_backward.default")
-        assert [line.file for line in conv.stack] == [RUNS, RUNS, HERE]
+        assert [line.file for line in conv.stack][:3] == [RUNS, RUNS, HERE]
         assert "self.conv1(images)" in lines[conv.stack[0].line - 1]
         assert conv.stack[0].function == "Net.forward"
         assert "out = model(batch)" in lines[conv.stack[1].line - 1]

@@ -1,4 +1,4 @@
-"""An exception as the trace keeps it: as text, without our own frames."""
+"""What went wrong, as the trace keeps it: exceptions as text and without our own frames."""
 
 import sys
 import traceback
@@ -56,6 +56,15 @@ def caught_in(log: PassLog, error: BaseException | None, lines: Sequence[tuple[L
             found.append(Finding("caught", _caught(text), NodeId(event), file, line))
     more = len(found) - _MOST_CAUGHT
     return [*found[:_MOST_CAUGHT], *([Finding("caught", f"and {more} more exceptions")] if more > 0 else [])]
+
+
+def too_long(operations: int) -> Finding:
+    """What is said of an iteration that was ended before it fills the memory."""
+    message = (
+        f"this iteration was ended after {operations:,} operations, so that it does not fill the memory; the next one "
+        "goes on from there. Mark iterations by hand: with recorder.iteration():"
+    )
+    return Finding("too-long", message)
 
 
 def _caught(text: str) -> str:

@@ -17,7 +17,7 @@ from graphreel.capture.options import Level, RecordOptions
 from graphreel.capture.torch.autograd import BackwardWatch
 from graphreel.capture.torch.boundary import Boundary
 from graphreel.capture.torch.dispatch import RecordMode
-from graphreel.capture.torch.failures import caught_in, failure_of
+from graphreel.capture.torch.failures import caught_in, failure_of, too_long
 from graphreel.capture.torch.handing import Handing, Writer
 from graphreel.capture.torch.kernels import KernelsWatch
 from graphreel.capture.torch.log import PassLog
@@ -43,6 +43,7 @@ class Passes:
         roots: The outermost modules that were called in the pass under way, by `id`.
         by_hand: Whether an iteration that was marked by hand is under way.
         turns: Where passes end by themselves.
+        pushed: The mode on PyTorch's stack of modes.
         profiler: PyTorch's profiler, for the iterations that ask for kernels.
         backward: Looks at the backward of those passes that ask for it.
         notices: What there is to be told with the pass that ends.
@@ -61,7 +62,7 @@ class Passes:
         # A profile that runs cannot end within an operation.
         self._boundary = Boundary(mode, lambda: Profiler.running is not self.profiler, self.next)
         self.turns, self._optimizers = self._boundary.turns, self._boundary.optimizers
-        self._pushed = Pushed(mode)
+        self.pushed = Pushed(mode)
         self._marked = self._blind = False
         self._index = self._end_ns = 0
 
@@ -85,16 +86,14 @@ class Passes:
             evaluates = not module.training and not torch.is_grad_enabled()
             if self.turns.call(at, again=again, evaluates=evaluates):
                 self.next(at)
-            self._handing.release()
-            log = self._mode.log
-            self.turns.works(*(((at,), 0) if log is None else ((*log.positions(), at), len(log.tensors))))
+            self._work_begins(at)
             self.turns.called()
         self.roots.add(id(module))
         self.names.name(module)
         if self._mode.log is None:
-            self._pushed.pop()
+            self.pushed.pop()
             return None
-        self._pushed.push()
+        self.pushed.push()
         self.profiler.resume()
         parts = self.names.enter(module)
         for key, name in parts.tensors.items():
@@ -115,10 +114,14 @@ class Passes:
             return
         if id(optimizer) in self.turns.steps:
             self.next(None)
+        self._work_begins()
+        self.profiler.resume()
+
+    def _work_begins(self, *at: Position) -> None:
+        """The program goes on: a call at this position or a step begins."""
         self._handing.release()
         log = self._mode.log
-        self.turns.works(*(((), 0) if log is None else (log.positions(), len(log.tensors))))
-        self.profiler.resume()
+        self.turns.works(at if log is None else {*log.positions(), *at}, len(log.tensors) if log else 0)
 
     def step_ends(self, optimizer: Optimizer) -> None:
         """An optimizer ended its step, and perhaps with it the work of a turn."""
@@ -151,7 +154,7 @@ class Passes:
             # A pass that begins within a module starts with that module's scope.
             log.scopes.append(call.note._replace(parent=len(log.scopes) - 1))
             call.scope = len(log.scopes) - 1
-        self._pushed.push()
+        self.pushed.push()
 
     def _level(self) -> Level | None:
         """How much is kept of the pass with the next number; None for nothing."""
@@ -271,11 +274,7 @@ class Passes:
             self._finish(Status.FAILED if isinstance(error, Exception) else Status.PARTIAL, error)
         self.by_hand = False
         self.begin(self._end_ns)
-        self._pushed.pop()
-
-    def pop(self) -> None:
-        """Take the mode away."""
-        self._pushed.pop()
+        self.pushed.pop()
 
     def within_bounds(self) -> None:
         """End a pass that has grown so long that it would fill the memory; the next goes on from there."""
@@ -285,11 +284,7 @@ class Passes:
         if log.level is None:
             self.begin(time.perf_counter_ns(), worked=True)
             return
-        message = (
-            f"this iteration was ended after {len(log.events):,} operations, so that it does not fill the memory; what "
-            "follows is the next one. Mark iterations by hand: with recorder.iteration():"
-        )
-        log.findings.append(Finding("too-long", message))
+        log.findings.append(too_long(len(log.events)))
         self._finish(Status.PARTIAL)
         self.begin(self._end_ns, worked=True)
 
