@@ -167,10 +167,10 @@ def test_numbers_that_are_none_are_recorded_like_any() -> None:
     assert math.isnan(kept.records[2].scalars["loss"])
 
 
-@pytest.mark.parametrize(
-    "error", [KeyboardInterrupt(), SystemExit(3), GeneratorExit()], ids=lambda error: type(error).__name__
-)
-def test_an_exit_in_the_loop_keeps_whole_turns_whole(error: BaseException) -> None:
+@pytest.mark.parametrize("kind", [KeyboardInterrupt, SystemExit, GeneratorExit])
+def test_an_exit_in_the_loop_keeps_whole_turns_whole(kind: type[BaseException]) -> None:
+    error = kind(3)
+
     def program(within: bool) -> None:
         model = nn.Linear(2, 2)
         optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
