@@ -230,7 +230,7 @@ class Doubled(Tensor):
 
     @staticmethod
     def __new__(cls, held: Tensor) -> "Doubled":
-        make: Any = Tensor._make_wrapper_subclass  # type: ignore[attr-defined]
+        make: Any = Tensor._make_wrapper_subclass
         made: Doubled = make(cls, held.size(), dtype=held.dtype, device=held.device)
         made.held = held
         return made
@@ -314,7 +314,7 @@ def test_other_threads_are_noticed() -> None:
     assert "'worker'" in finding.message
     (total,) = walk(kept.graph(0))
     assert total.inputs[0].kind is ValueKind.INPUT
-    assert threading.Thread._bootstrap_inner.__module__ == "threading"  # type: ignore[attr-defined]
+    assert threading.Thread._bootstrap_inner.__module__ == "threading"
 
 
 def test_threads_that_outlive_the_recording_go_on() -> None:

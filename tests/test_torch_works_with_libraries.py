@@ -135,7 +135,7 @@ def test_works_with_lightning(tmp_path: Path) -> None:
     lightning = pytest.importorskip("lightning", reason="needs lightning: pip install lightning")
     base: Any = lightning.LightningModule
 
-    class Fit(base):  # type: ignore[misc]
+    class Fit(base):
         def __init__(self) -> None:
             super().__init__()
             self.net = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 1))

@@ -36,11 +36,11 @@ def keep_compiler_out(code: CodeType, *, below: bool = False) -> None:
         eval_frame.set_code_exec_strategy(code, eval_frame._FrameExecStrategy(action.SKIP, inner))
 
 
-def hide_from_compiler(hook: Callable[..., Any]) -> Callable[..., Any]:
-    """Mark a hook of ours, which PyTorch's compiler would look into where it meets it on its way."""
+def hide_from_compiler(hook: Any) -> Any:
+    """Mark a hook of ours, which PyTorch's compiler would look into where it meets it on its way, and give it back."""
     keep_compiler_out(hook.__code__, below=True)
     # WORKAROUND: what torch.compiler.disable sets on a function, and all that the compiler asks for.
-    hook._torchdynamo_disable = True  # type: ignore[attr-defined]
+    hook._torchdynamo_disable = True
     return hook
 
 

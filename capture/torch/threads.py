@@ -14,6 +14,7 @@ from torch.utils._python_dispatch import TorchDispatchMode, _pop_mode, _push_mod
 from graphreel.capture.torch.compiler import keep_compiler_out
 from graphreel.tracefile.extras import Finding
 
+_THREAD: Any = threading.Thread
 _LIBRARY = str(Path(threading.__file__).parent)
 
 
@@ -55,7 +56,7 @@ class ThreadNotice:
         self._counts: list[tuple[_Counting, str, CodeType | None]] = []
         self._told: set[str] = set()
         self._removed = False
-        self._theirs: Callable[[threading.Thread], None] = threading.Thread._bootstrap_inner  # type: ignore[attr-defined]
+        self._theirs: Callable[[threading.Thread], None] = _THREAD._bootstrap_inner
         notice = self
 
         def _bootstrap_inner(thread: threading.Thread) -> None:
@@ -72,13 +73,13 @@ class ThreadNotice:
                 _pop_mode()
 
         self._ours = _bootstrap_inner
-        threading.Thread._bootstrap_inner = _bootstrap_inner  # type: ignore[attr-defined]
+        _THREAD._bootstrap_inner = _bootstrap_inner
 
     def remove(self) -> None:
         """Put Python's own function back, unless somebody has replaced ours meanwhile. Threads that run go on."""
         self._removed = True
-        if vars(threading.Thread)["_bootstrap_inner"] is self._ours:
-            threading.Thread._bootstrap_inner = self._theirs  # type: ignore[attr-defined]
+        if _THREAD._bootstrap_inner is self._ours:
+            _THREAD._bootstrap_inner = self._theirs
 
     def take(self) -> list[Finding]:
         """Threads that ran operations and were not told of before."""
