@@ -10,6 +10,7 @@ from contextlib import ExitStack, contextmanager
 from types import CodeType
 from typing import Any
 
+from torch._C._dynamo import eval_frame
 from torch.nn.modules import module as module_hooks
 
 from graphreel.capture.script import when_imported
@@ -26,8 +27,6 @@ def keep_compiler_out(code: CodeType, *, below: bool = False) -> None:
     WORKAROUND: `torch.compiler.disable` does this at a price for every call. torch._dynamo.eval_frame.skip_code does
     it at none, but importing that takes a second.
     """
-    from torch._C._dynamo import eval_frame
-
     if skip_code := getattr(eval_frame, "skip_code", None):  # before PyTorch 2.7
         skip_code(code)
     else:
@@ -36,11 +35,12 @@ def keep_compiler_out(code: CodeType, *, below: bool = False) -> None:
         eval_frame.set_code_exec_strategy(code, eval_frame._FrameExecStrategy(action.SKIP, inner))
 
 
-def hide_from_compiler(hook: Any) -> Any:
+def hide_from_compiler(hook: Callable[..., None]) -> Callable[..., None]:
     """Mark a hook of ours, which PyTorch's compiler would look into where it meets it on its way, and give it back."""
-    keep_compiler_out(hook.__code__, below=True)
+    marked: Any = hook
+    keep_compiler_out(marked.__code__, below=True)
     # WORKAROUND: what torch.compiler.disable sets on a function, and all that the compiler asks for.
-    hook._torchdynamo_disable = True
+    marked._torchdynamo_disable = True
     return hook
 
 
