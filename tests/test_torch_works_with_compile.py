@@ -18,6 +18,8 @@ pytestmark = [
     # Of PyTorch's compiler about Python's own ast module, and about its own profiler.
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
     pytest.mark.filterwarnings("ignore:.*Profiler.*:UserWarning"),
+    # Of the import hook of PySide, which pytest-qt loads: PyTorch's generated code imports while it is compiling.
+    pytest.mark.filterwarnings("ignore:Dynamo does not know how to trace the builtin:UserWarning"),
     # It asks every tensor for its gradient.
     pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor:UserWarning"),
 ]
