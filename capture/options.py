@@ -224,9 +224,11 @@ class RecordOptions:
         return index & (index - 1) == 0 or index == self.iterations.ranges[0][0]
 
     def has_autograd(self, index: int) -> bool:
-        """Whether the autograd graph of an iteration is walked, and its nodes timed."""
-        level = self.level_at(index)
-        return self.has_keyframe(index) or (level is not None and level.has_statistics)
+        """Whether the autograd graph of an iteration is walked, and its nodes timed.
+
+        A view belongs to the structure, so that iterations with an equal graph have it too.
+        """
+        return self.has_keyframe(index)
 
     def settings(self) -> Mapping[str, str]:
         """All options, as they are written on the command line; those that mean nothing here are left out."""

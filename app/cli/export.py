@@ -47,7 +47,7 @@ class ExportError(GraphreelError):
             return cls(f"{trace.path}: there is no view {name!r}: such a file holds one graph")
         return cls(
             f"{trace.path}: iteration {index} has no view {name!r}, and no other; the view autograd is recorded of "
-            "each backward in the iterations that have a keyframe (0, 1, 2, 4, 8, …), and in all with --level stats"
+            "each backward in the iterations that have a keyframe (0, 1, 2, 4, 8, …)"
         )
 
     @classmethod
