@@ -162,7 +162,10 @@ def test_graph_breaks_and_recompilations_are_findings_with_their_lines() -> None
             loops(torch.ones(3))
         with recorder.iteration():
             branches(torch.ones(3))
-    first, second, third, fourth = (record.findings for record in kept.records.values())
+    # PySide's import hook, where pytest-qt has loaded it, is looked into as well.
+    first, second, third, fourth = (
+        [each for each in record.findings if Path(each.file).name != "feature.py"] for record in kept.records.values()
+    )
     assert [(each.kind, Path(each.file).name, each.line) for each in first] == [("graph-break", HERE, line + 2)]
     assert "what a tensor holds" in first[0].message
     assert {(each.kind, each.line) for each in second} == {("recompile", line), ("recompile", line + 2)}
