@@ -21,6 +21,7 @@ from torch.utils.hooks import RemovableHandle
 from graphreel.capture.torch.autograd_notes import STOPPED, AutogradNotes, CallNote, HookCounts, LeafNote, NodeNote
 from graphreel.capture.torch.autograd_saved import SavedTensors, number_of
 from graphreel.capture.torch.log import NO_ALIAS, NO_TENSOR, PassLog, RawTensor
+from graphreel.capture.torch.spared import Spared
 from graphreel.capture.torch.tensors import TensorTable, note
 from graphreel.graph import ValueKind
 
@@ -64,20 +65,17 @@ class BackwardWatch:
         self._open.append(len(notes.calls) - 1)
         handles: list[RemovableHandle] = []
         hooked: list[int] = []
-        try:
-            # A tensor of the program's own class would be asked through that class else.
-            with torch._C.DisableTorchFunction():
-                nodes, edges, roots = _reachable(outputs)
-                places = self._placed(nodes)
-                call.roots = tuple((places[at], number) for at, number in roots)
-                self._note_all(notes, nodes, edges, places)
-                for node, place in zip(nodes, places, strict=True):
-                    if place not in self._hooked:
-                        self._hooked.add(place)
-                        hooked.append(place)
-                        self._hook(node, place, notes, log, handles)
-        except Exception as fault:  # noqa: BLE001 - the program must not notice a fault of ours
-            notes.fault = f"{type(fault).__name__}: {fault}"
+        # A tensor of the program's own class would be asked through that class else.
+        with Spared(notes.give_up), torch._C.DisableTorchFunction():
+            nodes, edges, roots = _reachable(outputs)
+            places = self._placed(nodes)
+            call.roots = tuple((places[at], number) for at, number in roots)
+            self._note_all(notes, nodes, edges, places)
+            for node, place in zip(nodes, places, strict=True):
+                if place not in self._hooked:
+                    self._hooked.add(place)
+                    hooked.append(place)
+                    self._hook(node, place, notes, log, handles)
         return partial(self._backward_ended, notes, log, call, handles, hooked)
 
     def _backward_ended(

@@ -108,3 +108,7 @@ class AutogradNotes:
     begins: list[tuple[int, int, int]] = field(default_factory=list)
     ends: list[tuple[int, int, int]] = field(default_factory=list)
     fault: str = ""
+
+    def give_up(self, fault: Exception) -> None:
+        """Leave the view out, for this fault of the recorder's own."""
+        self.fault = f"{type(fault).__name__}: {fault}"

@@ -8,6 +8,7 @@ import numpy as np
 from graphreel.capture.torch.autograd_links import Links, Times
 from graphreel.capture.torch.autograd_notes import STOPPED, AutogradNotes, NodeNote, SavedNote
 from graphreel.capture.torch.log import NO_ALIAS, PassLog, RawTensor
+from graphreel.capture.torch.spared import Spared
 from graphreel.capture.torch.watch import Numbering
 from graphreel.graph import NONE, ROOT, Graph, GraphBuilder, Phase, ScopeKind, ValueKind
 from graphreel.tracefile.extras import Finding
@@ -31,10 +32,8 @@ class AutogradViews:
         stands at its first operation.
         """
         if not notes.fault:
-            try:
+            with Spared(notes.give_up):
                 return self._add(record, notes, log, numbering) if notes.nodes else record
-            except Exception as fault:  # noqa: BLE001 - a fault of ours must cost no more than what it concerns
-                notes.fault = f"{type(fault).__name__}: {fault}"
         message = f"the autograd view of this iteration is missing by a bug, please report: {notes.fault}"
         return replace(record, findings=(*record.findings, Finding("recorder-fault", message)))
 

@@ -31,6 +31,7 @@ from graphreel.capture.torch.handing import Writer
 from graphreel.capture.torch.log import COMPILED, ScopeNote
 from graphreel.capture.torch.modules import ModuleCall, ModuleNames, call_names, optimizer_names
 from graphreel.capture.torch.passes import Passes
+from graphreel.capture.torch.spared import Spared
 from graphreel.capture.torch.stacks import NO_STACK, Stacks
 from graphreel.capture.torch.tensors import SwapGuard, TensorTable
 from graphreel.capture.torch.threads import ThreadNotice
@@ -102,10 +103,8 @@ class TorchRecorder:
         self._hooks = []
         _running.discard(self)
         if self.alive:
-            try:
+            with Spared(self._give_up):
                 self._passes.finish_last(error)
-            except Exception as fault:  # noqa: BLE001 - the program must not notice a fault of ours
-                self._give_up(fault)
         self.alive = False
         self._passes.drop()
         self._passes.pushed.pop()
@@ -147,10 +146,8 @@ class TorchRecorder:
         @hide_from_compiler
         def guarded(*args: Any) -> None:
             if self.alive and get_ident() == self._thread and not _is_tracing():
-                try:
+                with Spared(self._give_up):
                     hook(*args)
-                except Exception as fault:  # noqa: BLE001 - the program must not notice a fault of ours
-                    self._give_up(fault)
 
         return guarded
 
@@ -277,10 +274,8 @@ class TorchRecorder:
         place = f" ({where[0].name}, line {where[0].lineno})" if where else ""
         what = f"{type(fault).__name__}: {fault}{place}"
         self.problem = f"recording ended by a fault of Graphreel's own, please report: {what}"
-        try:
+        with Spared(lambda _: self._passes.drop()):  # the fault that counts is the first one
             self._passes.give_up(Finding("recorder-fault", self.problem))
-        except Exception:  # noqa: BLE001 - the fault that counts is the first one
-            self._passes.drop()
         self._warn(self.problem)
 
     def _warn(self, message: str) -> None:

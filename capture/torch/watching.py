@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from torch import Tensor
@@ -11,6 +12,7 @@ from graphreel.capture.torch.cuda_timing import DeviceTimingWatch, accelerator_p
 from graphreel.capture.torch.keyframes import KeyframeWatch
 from graphreel.capture.torch.log import PassLog
 from graphreel.capture.torch.ops import OpInfo
+from graphreel.capture.torch.spared import Spared
 from graphreel.capture.torch.statistics import StatisticsWatch
 from graphreel.capture.torch.tensors import TensorTable
 from graphreel.capture.torch.values import ValuesWatch
@@ -62,10 +64,8 @@ class Watches:
     def add_to(self, record: IterationRecord, numbering: Numbering) -> IterationRecord:
         """As `Watch.add_to`."""
         for watch in self._all:
-            try:
+            with Spared(partial(self._drop, watch)):
                 record = watch.add_to(record, numbering)
-            except Exception as fault:  # noqa: BLE001 - a fault of ours must cost no more than what it concerns
-                self._drop(watch, fault)
         return replace(record, findings=(*record.findings, *self._faults)) if self._faults else record
 
     def _tell(self, what: str, *about: Any) -> None:
