@@ -109,7 +109,7 @@ class Converter:
         return scalars
 
     def _loss_of(self, log: PassLog, tensor: int) -> int:
-        """Which loss of the pass a tensor is, counted from 0, or -1. `loss.detach()`, which programs read, is one too."""
+        """Which loss of the pass a tensor is, from 0, or -1. `loss.detach()`, which programs read, is one too."""
         if tensor in log.losses:
             return log.losses.index(tensor)
         for event in reversed(log.events):
