@@ -105,7 +105,7 @@ CALLS: list[tuple[Any, tuple[Any, ...], dict[str, Any], dict[str, Any]]] = [
 ]
 
 
-@pytest.mark.parametrize(("operator", "args", "kwargs", "wanted"), CALLS, ids=lambda given: str(given)[:40])
+@pytest.mark.parametrize(("operator", "args", "kwargs", "wanted"), CALLS, ids=map(str, range(len(CALLS))))
 def test_arguments_come_back(operator: Any, args: Any, kwargs: Any, wanted: dict[str, Any]) -> None:
     found = given_back(operator, *args, **kwargs)
     names = [argument.name for argument in operator._schema.arguments]

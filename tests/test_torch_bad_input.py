@@ -4,6 +4,7 @@ import gc
 import math
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -35,7 +36,7 @@ class RefusingForward(nn.Linear):
 
 
 class RefusingOptimizer(torch.optim.SGD):
-    def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override] # as programs do
+    def step(self, closure: Any = None) -> Any:
         super().step()
         raise Refusal("not today")
 

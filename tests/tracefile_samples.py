@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+from typing import Any
 
 import numpy as np
 
@@ -56,8 +57,8 @@ def record(graph: Graph, index: int, status: Status = Status.COMPLETE, **more: o
     """An iteration whose columns tell which one it is."""
     duration = (np.arange(graph.node_count, dtype=np.int64) + 1) * 1000 + index
     columns = {"start_ns": np.cumsum(duration) - duration, "duration_ns": duration}
-    fields: dict[str, object] = {"columns": columns, "scalars": {"loss": 1 / (index + 1)}, **more}
-    return IterationRecord(graph, status, 1_000 + index, int(duration.sum()), **fields)  # type: ignore[arg-type]
+    fields: dict[str, Any] = {"columns": columns, "scalars": {"loss": 1 / (index + 1)}, **more}
+    return IterationRecord(graph, status, 1_000 + index, int(duration.sum()), **fields)
 
 
 def bytes_of(array: np.ndarray[Any, np.dtype[Any]]) -> Bytes:

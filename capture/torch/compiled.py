@@ -24,6 +24,7 @@ from graphreel.capture.torch.compiler import keep_compiler_out
 from graphreel.capture.torch.dispatch import RecordMode
 from graphreel.capture.torch.log import COMPILED, ScopeNote
 from graphreel.capture.torch.ops import OpInfo
+from graphreel.capture.torch.spared import Spared
 from graphreel.tracefile.extras import Finding
 
 _REGION = "__compiled_fn"
@@ -108,18 +109,16 @@ class CompiledCode:
             mode = self._mode
             if mode.log is None or not self._is_on():
                 return theirs(*args, **kwargs)
-            frame, ended = sys._getframe(1), None
-            try:
+            frame, ended, info = sys._getframe(1), None, None
+            with Spared(mode.fault):
                 info = self._info(f"torch.compile.{called}", give_made)
                 if mode.before is not None and not mode.calls:
                     mode.before(info, frame, args)
                 ended = self._begin(note, frame)
-            except Exception as fault:  # noqa: BLE001 - the program must not notice a fault of ours
-                mode.fault(fault)
             begin = perf_counter_ns()
             try:
                 out = theirs(*args, **kwargs)
-                if mode.log is not None:
+                if mode.log is not None and info is not None:
                     self._note_unseen(info, begin, args, out)
             finally:
                 if ended is not None:
@@ -145,7 +144,7 @@ class CompiledCode:
     def _note_unseen(self, info: OpInfo, begin: int, args: Sequence[Any], out: Any) -> None:
         """Where a region gave something that nothing seen has made, add a node for the region itself."""
         mode = self._mode
-        try:
+        with Spared(mode.fault):
             self._made = [one for one in _tensors(out) if not mode.table.knows_memory_of(one)]
             if not self._made:
                 return
@@ -157,8 +156,6 @@ class CompiledCode:
                 what = info.name.removeprefix("torch.compile.")
                 message = f"what {what} was compiled to cannot be seen: its node shows what it took and what it gave"
                 self._findings.append(Finding("unseen-compiled-code", message))
-        except Exception as fault:  # noqa: BLE001 - the same
-            mode.fault(fault)
 
     def _give_made(self, *args: Any) -> list[Tensor]:
         made, self._made = self._made, []

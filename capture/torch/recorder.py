@@ -213,13 +213,10 @@ class TorchRecorder:
         if self._mode.log is None or not self.alive or get_ident() != self._thread:
             return None
         depth = len(calls)
-        try:
+        with Spared(self._give_up):
             above = calls[-1] if calls else None
             parts, path = (above.parts, above.path) if above else (ModuleNames(), "")
             self._enter(ModuleCall(0, note, 0, parts, path, frame or sys._getframe(2)))
-        except Exception as fault:  # noqa: BLE001 - the program must not notice a fault of ours
-            self._give_up(fault)
-            return None
 
         def ended() -> None:
             del calls[depth:]
