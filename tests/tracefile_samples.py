@@ -4,7 +4,6 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
-from typing import Any
 
 import numpy as np
 
