@@ -19,7 +19,7 @@ from graphreel.capture.options import RecordOptions
 from graphreel.capture.ranks import own_rank, path_of
 from graphreel.capture.script import find_script, run_script, when_imported
 from graphreel.graph import MissingExtra
-from graphreel.tracefile import CannotWrite, TraceInfo, TraceWriter
+from graphreel.tracefile import CannotWrite, ReachedLimit, TraceInfo, TraceWriter
 
 if TYPE_CHECKING:
     from graphreel.capture.torch import TorchRecorder
@@ -156,8 +156,10 @@ class _ScriptRecording:
             else:
                 self._writer.discard()
         except CannotWrite as fault:
+            if isinstance(fault, ReachedLimit) and self._recorder is not None and self._recorder.told:
+                return 0
             print(f"graphreel: {fault}", file=sys.stderr)
-            return 1
+            return 0 if isinstance(fault, ReachedLimit) else 1  # the limit was asked for
         if not recorded:
             print(
                 f"graphreel: nothing was recorded: {self._why_nothing()}; {self._path} was not written", file=sys.stderr

@@ -6,6 +6,7 @@ from graphreel.tracefile.errors import (
     DamagedTrace,
     NewerTrace,
     NotATrace,
+    ReachedLimit,
     TraceError,
     UnknownIteration,
 )
@@ -47,6 +48,7 @@ __all__ = [
     "Keyframe",
     "NewerTrace",
     "NotATrace",
+    "ReachedLimit",
     "RecordedError",
     "RecordedTensor",
     "SingleGraphTrace",

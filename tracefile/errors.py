@@ -136,6 +136,10 @@ class CannotWrite(TraceError):
         return cls(f"{path}: {lost[0]}{more}; the others are kept")
 
 
+class ReachedLimit(CannotWrite):
+    """The file is as large as it may be: the recording ended as it was asked to."""
+
+
 class UnknownIteration(TraceError):
     """The iteration that was asked for is not in the trace."""
 

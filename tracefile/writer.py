@@ -10,7 +10,7 @@ from pathlib import Path
 from queue import Queue
 
 from graphreel.tracefile.database import FileFull, ReelDatabase, info_rows
-from graphreel.tracefile.errors import CannotWrite, TraceError, one_line
+from graphreel.tracefile.errors import CannotWrite, ReachedLimit, TraceError, one_line
 from graphreel.tracefile.lock import claim, drop_old, put_back
 from graphreel.tracefile.model import IterationRecord, TraceInfo
 
@@ -212,7 +212,7 @@ class TraceWriter:
     def _end_at_limit(self, database: ReelDatabase, index: int) -> None:
         assert self._limit is not None
         reason = f"with iteration {index} the file would grow past its limit of {self._limit:,} bytes"
-        self._failure = CannotWrite.stopped(self._path, reason, self._count)
+        self._failure = ReachedLimit.stopped(self._path, reason, self._count)
         # At once: the recorded program may go on for days, and the file says already why it does not grow.
         self._finish(database, [], finished=True, ended=f"the recording ended: {reason}")
 

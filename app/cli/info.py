@@ -1,15 +1,21 @@
 """`graphreel info`: what is in a file."""
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
 import click
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from graphreel.tracefile import Iteration, Trace
+    from graphreel.tracefile.extras import Finding
+
+_MOST_FINDINGS, _MOST_NUMBERS = 20, 12
 
 
 @click.command("info", epilog="Examples:  graphreel info run.reel  |  graphreel info model.onnx --json")
@@ -43,8 +49,21 @@ def _as_json(trace: "Trace") -> dict[str, Any]:
         "finished": info.finished,
         "running": trace.running,
         "problems": list(trace.problems),
+        "keyframes": list(trace.keyframes),
+        "findings": [_finding_as_json(index, finding) for index, finding in _findings(trace)],
         "iterations": [_iteration_as_json(iteration, views) for iteration, views in _with_views(trace)],
     }
+
+
+def _findings(trace: "Trace") -> list[tuple[int, "Finding"]]:
+    """What the recorder noticed, and in which iteration."""
+    return [(each.index, finding) for each in trace.iterations for finding in trace.findings(each.index)]
+
+
+def _finding_as_json(index: int, finding: "Finding") -> dict[str, Any]:
+    found: dict[str, Any] = {"iteration": index, "kind": finding.kind, "message": finding.message}
+    found |= {"node": finding.node} if finding.node is not None else {}
+    return found | ({"file": finding.file, "line": finding.line} if finding.file else {})
 
 
 def _with_views(trace: "Trace") -> list[tuple["Iteration", Sequence[str]]]:
@@ -87,6 +106,7 @@ def _print(trace: "Trace") -> None:
         "command": " ".join(info.command),
         "recorded": _time(info.started_ns) or "",
         **info.settings,
+        "keyframes of": _numbers_text(trace.keyframes),
     }
     width = max(map(len, rows))
     for name, text in rows.items():
@@ -111,6 +131,30 @@ def _print(trace: "Trace") -> None:
     for iteration, views in iterations:
         table.add_row(*_cells(iteration), *([", ".join(views)] if has_views else []))
     console.print(table)
+    _print_findings(console, trace)
+
+
+def _print_findings(console: "Console", trace: "Trace") -> None:
+    """One line for each finding, and how often it came again in later iterations."""
+    from rich.text import Text
+
+    first: dict[tuple[str, str, str, int], int] = {}
+    times: Counter[tuple[str, str, str, int]] = Counter()
+    for index, finding in _findings(trace):
+        same = finding.kind, finding.message, finding.file, finding.line
+        first.setdefault(same, index)
+        times[same] += 1
+    if first:
+        console.print()
+    for same, index in list(first.items())[:_MOST_FINDINGS]:
+        kind, message, file, line = same
+        again = f" (in {times[same]} iterations)" if times[same] > 1 else ""
+        where = f"{PurePath(file).name}:{line}  " if file else ""
+        console.print(
+            Text(f"  iteration {index}  {kind}  ", style="yellow") + Text(where + message.splitlines()[0] + again)
+        )
+    if len(first) > _MOST_FINDINGS:
+        console.print(Text(f"  … and {len(first) - _MOST_FINDINGS} more; --json has all", style="dim"))
 
 
 def _cells(iteration: "Iteration") -> list[str]:
@@ -132,3 +176,8 @@ def _time(started_ns: int) -> str | None:
     if not started_ns:
         return None
     return datetime.fromtimestamp(started_ns / 1e9, UTC).isoformat(timespec="seconds")
+
+
+def _numbers_text(numbers: Sequence[int]) -> str:
+    shown = ", ".join(map(str, numbers[:_MOST_NUMBERS]))
+    return f"{shown}, … {numbers[-1]}" if len(numbers) > _MOST_NUMBERS else shown

@@ -67,7 +67,8 @@ def command(
     if part is not None:
         click.echo(np.array2string(array, threshold=1000))
     if save is not None:
-        np.save(save, array)
+        with save.open("wb") as target:  # given a path, NumPy would add an ending to it
+            np.save(target, array)
         click.echo(f"written to {save}", err=True)
 
 

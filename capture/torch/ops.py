@@ -17,6 +17,9 @@ HIDDEN_WRITES = {
 }
 """Write these arguments while `training` is true, though the schema does not say so."""
 
+READS_HOST = ("aten::_local_scalar_dense", "aten::item")
+"""Hand a number to Python; the latter arrives whole in inference mode."""
+
 BOOKKEEPING = ("profiler::_record_function_enter", "profiler::_record_function_exit")
 """Operators that only mark ranges for the profiler."""
 
@@ -79,7 +82,7 @@ def op_info(func: Any, index: int) -> OpInfo:
         fresh=not (written or any(views) or composite),
         may_copy=any(views) and composite,
         reshapes=torch.Tag.inplace_view in func.tags,
-        reads_host=name == "aten::_local_scalar_dense",
+        reads_host=name in READS_HOST,
         skipped=name.startswith(BOOKKEEPING),
     )
 

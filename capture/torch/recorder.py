@@ -47,11 +47,12 @@ class TorchRecorder:
     Attributes:
         alive: False before the start, after the end, after a fault of the recorder's own, and in a forked child.
         problem: Why the recording ended before the program did; empty where it did not, or where the writer knows.
+        told: Whether the user was told what the writer refused.
     """
 
     def __init__(self, writer: Writer, options: RecordOptions | None = None) -> None:
         self.alive = False
-        self.problem = ""
+        self.problem, self.told = "", False
         self._writer = writer
         self._options = options or RecordOptions()
         self._stacks, self._table = Stacks(), TensorTable()
@@ -253,9 +254,11 @@ class TorchRecorder:
         log = self._mode.log
         if log is not None:
             self._table.names.update(optimizer_names(optimizer, self._table.members))
+            # The second optimizer of a pass has `lr:2`, its second group `lr:2.1`.
+            name = "lr" if len(log.steps) <= 2 else f"lr:{len(log.steps) - 1}"
             for at, group in enumerate(optimizer.param_groups):
                 if isinstance(group.get("lr"), float | int):
-                    log.scalars["lr" if at == 0 else f"lr.{at}"] = float(group["lr"])
+                    log.scalars[name if at == 0 else f"{name}.{at}"] = float(group["lr"])
         self._passes.step_ends(optimizer)
 
     def _give_up(self, fault: Exception) -> None:
@@ -265,6 +268,7 @@ class TorchRecorder:
         self.alive = False
         if isinstance(fault, TraceError):
             self._passes.drop()
+            self.told = True
             self._warn(f"recording ended: {fault}")
             return
         where = traceback.extract_tb(fault.__traceback__)[-1:]

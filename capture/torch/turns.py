@@ -74,7 +74,8 @@ class Turns:
         if self.steps:
             turned = self._is_passed(at) or evaluates or (at not in self._tails and self.is_complete())
         else:
-            turned = again and self._may_end()
+            # Training goes on after an evaluation: a call that opens turns, but did not open this one.
+            turned = (again or (at in self._fronts and at not in self._front)) and self._may_end()
         if turned:
             self._fronts.update(loose for loose, taking in self._undecided if taking is Taking.NOTHING)
             self._note_work(at)
