@@ -388,3 +388,52 @@ def test_several_numbers_that_one_line_reads_are_all_kept() -> None:
             read = [out.min().item(), out.max().item()]
     found = [number for name, number in kept.records[1].scalars.items() if name.startswith("item ")]
     assert found == read
+
+
+def test_training_that_goes_on_after_an_evaluation_begins_an_iteration() -> None:
+    """The data is there already, so that nothing but the call itself tells that a turn begins."""
+    torch.manual_seed(0)
+    model, average = nn.Linear(4, 2), nn.Linear(4, 2).eval()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    data = [torch.randn(3, 4) for _ in range(6)]
+    with recording() as (kept, _):
+        for turn, batch in enumerate(data):
+            optimizer.zero_grad()
+            model(batch).square().mean().backward()
+            optimizer.step()
+            if turn % 2:
+                with torch.no_grad():
+                    for other in data[:2]:
+                        average(other)
+    trained = [any(node.phase is Phase.BACKWARD for node in walk(record.graph)) for record in kept.records.values()]
+    assert trained == [True, True, False, False] * 3
+
+
+def test_layers_that_one_line_calls_in_turn_are_one_iteration() -> None:
+    layers = [nn.Linear(4, 4) for _ in range(3)]
+    with recording() as (kept, _), torch.no_grad():
+        for _ in range(3):
+            x = torch.ones(2, 4)
+            for layer in layers:
+                x = layer(x)
+    assert [len(nodes(record.graph, "aten.addmm.default")) for record in kept.records.values()] == [3, 3, 3]
+
+
+def test_each_optimizer_keeps_its_own_rate() -> None:
+    first, second = nn.Linear(4, 4), nn.Linear(4, 1)
+    optimizers = [torch.optim.SGD(first.parameters(), lr=0.1), torch.optim.SGD(second.parameters(), lr=0.3)]
+    with recording() as (kept, _):
+        for _ in range(2):
+            second(first(torch.ones(2, 4))).sum().backward()
+            for optimizer in optimizers:
+                optimizer.step()
+    assert kept.records[1].scalars["lr"] == 0.1
+    assert kept.records[1].scalars["lr:2"] == 0.3
+
+
+def test_numbers_read_in_inference_mode_are_kept() -> None:
+    model = nn.Linear(4, 1)
+    with recording() as (kept, _), torch.inference_mode():
+        for _ in range(2):
+            read = model(torch.ones(1, 4)).sum().item()
+    assert list(kept.records[1].scalars.values()) == [read]
