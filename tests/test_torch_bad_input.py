@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 import graphreel
-import graphreel.capture.torch.dispatch
+import graphreel.capture.torch.noting
 from graphreel.capture.options import IterationRanges, RecordOptions
 from graphreel.capture.torch import RecorderWarning, TorchRecorder
 from graphreel.capture.torch.keyframes import KeyframeWatch
@@ -221,7 +221,7 @@ def test_a_fault_of_the_recorders_own_stands_in_the_file(tmp_path: Path, monkeyp
             for turn in range(4):
                 loss = model(torch.randn(1, 2)).sum()
                 if turn == 2:
-                    monkeypatch.setattr(graphreel.capture.torch.dispatch, "_get_sequence_nr", broken)
+                    monkeypatch.setattr(graphreel.capture.torch.noting, "_get_sequence_nr", broken)
                 loss.backward()
                 optimizer.step()
 
@@ -312,7 +312,7 @@ def test_what_watches_hold_is_let_go_however_a_recording_ends(monkeypatch: pytes
         loss = model(torch.ones(1, 2)).sum()
         if fault:
             with monkeypatch.context() as patched:
-                patched.setattr(graphreel.capture.torch.dispatch, "_get_sequence_nr", broken)
+                patched.setattr(graphreel.capture.torch.noting, "_get_sequence_nr", broken)
                 loss.backward()
         loss.add(1)
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
-import graphreel.capture.torch.dispatch
+import graphreel.capture.torch.noting
 from graphreel.capture.torch import RecorderWarning
 from graphreel.graph import Phase
 from graphreel.tracefile import CannotWrite, IterationRecord, Status
@@ -186,7 +186,7 @@ def test_a_fault_of_the_recorders_own_is_one_warning_and_the_run_goes_on(monkeyp
 
     with warnings.catch_warnings(record=True) as caught, recording() as (_, recorder):
         warnings.simplefilter("always")
-        monkeypatch.setattr(graphreel.capture.torch.dispatch, "_get_sequence_nr", broken)
+        monkeypatch.setattr(graphreel.capture.torch.noting, "_get_sequence_nr", broken)
         assert outcome(CASES["cnn"])[0] == plain[0]
         assert not recorder.alive
     assert [(w.category, "ZeroDivisionError: a fault" in str(w.message)) for w in caught] == [(RecorderWarning, True)]
@@ -199,7 +199,7 @@ def test_a_fault_where_warnings_are_errors_does_not_raise(
         raise ZeroDivisionError("a fault")
 
     with recording():
-        monkeypatch.setattr(graphreel.capture.torch.dispatch, "_get_sequence_nr", broken)
+        monkeypatch.setattr(graphreel.capture.torch.noting, "_get_sequence_nr", broken)
         assert torch.ones(2).sum().item() == 2
     assert "a fault" in capfd.readouterr().err
 

@@ -7,7 +7,8 @@ What is written here can be read back exactly, with the operator's schema at han
 - An argument is absent where it was left out, or was None where that is the default or where there is no default.
 - A complex number is a text, `(1+2j)`, and so are dtypes and the like; the schema tells them from texts.
 - A float of the optimizer, which changes from step to step, is the name of the column of the nodes that holds it,
-  `argument.lr`; a list of n times the same is `[argument.lr] * n`.
+  `argument.lr`; a list of n of them is `[argument.lr] * n`. Where the entries of a list differ, that column is NaN and
+  the columns `argument.lr[0]`, `argument.lr[1]`, … hold them.
 """
 
 from collections.abc import Iterator, Mapping

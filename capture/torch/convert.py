@@ -9,7 +9,16 @@ import numpy.typing as npt
 
 from graphreel.capture.torch.arguments import Signature, Signatures
 from graphreel.capture.torch.autograd_view import AutogradViews
-from graphreel.capture.torch.log import NO_ALIAS, NO_NODE, NO_TENSOR, Event, PassLog
+from graphreel.capture.torch.log import (
+    NO_ALIAS,
+    NO_NODE,
+    NO_TENSOR,
+    Event,
+    PassLog,
+    RawEvent,
+    is_number,
+    same_event,
+)
 from graphreel.capture.torch.places import Places
 from graphreel.capture.torch.preparation import kept_events
 from graphreel.capture.torch.stacks import Line
@@ -29,13 +38,14 @@ _REMEMBERED = 4
 class _Made:
     """A pass that became a graph: the event of each node, and where the numbers kept apart belong.
 
-    `places` has, by argument name, rows of the graph and the indices of their floats in `PassLog.floats`.
+    `places` has, by argument name, rows of the graph and the places of their floats in `PassLog.floats`: the first, and
+    how many there are in a list.
     """
 
     log: PassLog
     graph: Graph
     kept: IntArray
-    places: Mapping[str, tuple[IntArray, IntArray]]
+    places: Mapping[str, IntArray]
     numbering: Numbering
 
 
@@ -127,12 +137,17 @@ def _equal(log: PassLog, made: _Made) -> bool:
         len(log.events) == len(other.events)
         and (whole or log.first == other.first)
         and (log.preparation, log.steps) == (other.preparation, other.steps)
-        and log.events == other.events
+        and _equal_events(log.events, other.events)
         and log.tensors == other.tensors
         and log.scopes == other.scopes
         and log.names == other.names
         and log.errors == other.errors
     )
+
+
+def _equal_events(events: Sequence[RawEvent], other: Sequence[RawEvent]) -> bool:
+    """Whether events are equal and their arguments are of the same types; most often they are the same objects."""
+    return events == other and all(map(same_event, events, other))
 
 
 def _recorded_error(log: PassLog, kept: IntArray) -> RecordedError | None:
@@ -154,12 +169,24 @@ def _findings(log: PassLog, numbering: Numbering) -> list[Finding]:
 
 
 def _argument_columns(log: PassLog, made: _Made) -> dict[str, np.ndarray[Any, Any]]:
-    """The floats of the optimizer's operations, which change from step to step: `argument.value`, `argument.lr`, …."""
+    """The floats of the optimizer's operations, which change from step to step: `argument.value`, `argument.lr`, ….
+
+    Those of a list are as many columns, `argument.scalars[0]`, …, where they differ; most often they are equal.
+    """
     floats = np.array(log.floats, dtype=np.float64)
     columns: dict[str, np.ndarray[Any, Any]] = {}
-    for name, (rows, indices) in made.places.items():
+    for name, places in made.places.items():
+        rows, first, length = places.T
         column = columns[f"argument.{name}"] = np.full(len(made.kept), np.nan)
-        column[rows] = floats[indices]
+        column[rows] = floats[first]
+        for row, at, count in places[length > 1].tolist():
+            entries = floats[at : at + count]
+            if (entries == entries[0]).all():
+                continue
+            column[row] = np.nan
+            for place, entry in enumerate(entries):
+                missing = np.full(len(made.kept), np.nan)
+                columns.setdefault(f"argument.{name}[{place}]", missing)[row] = entry
     return columns
 
 
@@ -174,7 +201,7 @@ class GraphOfPass:
         self._places = Places(self._builder, log, self._source)
         self._node_of: dict[int, int] = {}
         self._made_by: dict[int, int] = {}
-        self._floats: dict[str, list[tuple[int, int]]] = {}
+        self._floats: dict[str, list[tuple[int, int, int]]] = {}
 
     def build(self) -> _Made:
         """The graph, and what later passes that are equal need."""
@@ -183,10 +210,7 @@ class GraphOfPass:
             event = self._log.event(index)
             self._add(index, event, self._signatures(event))
         self._place_floats()
-        places = {
-            name: (np.array([row for row, _ in rows]), np.array([index for _, index in rows]))
-            for name, rows in self._floats.items()
-        }
+        places = {name: np.array(rows, dtype=np.int64) for name, rows in self._floats.items()}
         numbering = Numbering(self._node_of, self._values.entered, self._values.given)
         return _Made(self._log, self._builder.build(), np.array(kept, dtype=np.int64), places, numbering)
 
@@ -196,10 +220,13 @@ class GraphOfPass:
         for index, raw in enumerate(self._log.events):
             if not raw[6]:
                 continue
-            for name in self._signatures(self._log.event(index)).hidden:
+            event = self._log.event(index)
+            given = (*event.arguments, *(each for _, each in event.keywords))
+            lengths = [each[1] if isinstance(each, tuple) else 1 for each in given if is_number(each)]
+            for name, length in zip(self._signatures(event).hidden, lengths, strict=True):
                 if index in self._node_of:
-                    self._floats.setdefault(name, []).append((self._node_of[index], count))
-                count += 1
+                    self._floats.setdefault(name, []).append((self._node_of[index], count, length))
+                count += length
 
     def _source(self, stack: int) -> int:
         """The source row of a stack's innermost line."""

@@ -26,8 +26,8 @@ COMPILED = ("torch.compile",)
 TENSOR = b"tensor"
 """Stands for an argument that is a tensor; the operation's inputs tell which. No argument is a bytes object."""
 NUMBER = b"number"
-"""Stands for a float of an optimizer's operation, which changes from step to step; `PassLog.floats` tells which. Such a
-float many times over, as a list, is a pair of this and how many."""
+"""Stands for a float of an optimizer's operation, which changes from step to step; `PassLog.floats` tells which. A
+list of such floats is a pair of this and how many."""
 
 RawEvent: TypeAlias = tuple[
     int,
@@ -46,6 +46,16 @@ RawEvent: TypeAlias = tuple[
 
 RawTensor: TypeAlias = tuple[object, tuple[int | None, ...] | None, object, int]
 """A `TensorNote` without its names."""
+
+
+def is_number(given: object) -> bool:
+    """Whether an argument is a float that was kept apart, or a list of them."""
+    return given is NUMBER or (isinstance(given, tuple) and bool(given) and given[0] is NUMBER)
+
+
+def same_event(one: RawEvent, other: RawEvent) -> bool:
+    """Whether equal events have the same arguments: 1, 1.0 and True are equal, and so are 0.0 and -0.0."""
+    return one is other or (repr(one[2]) == repr(other[2]) and repr(one[3]) == repr(other[3]))
 
 
 class Event(NamedTuple):

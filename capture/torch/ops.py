@@ -24,6 +24,41 @@ BOOKKEEPING = ("profiler::_record_function_enter", "profiler::_record_function_e
 """Operators that only mark ranges for the profiler."""
 
 
+_FOLLOWING = frozenset(
+    {
+        "aten::mm",
+        "aten::addmm",
+        "aten::bmm",
+        "aten::baddbmm",
+        "aten::t",
+        "aten::transpose",
+        "aten::permute",
+        "aten::view",
+        "aten::_unsafe_view",
+        "aten::expand",
+        "aten::select",
+        "aten::slice",
+        "aten::unsqueeze",
+        "aten::detach",
+        "aten::clone",
+        "aten::sum",
+        "aten::mean",
+        "aten::cat",
+        "aten::stack",
+        "aten::convolution",
+        "aten::_softmax",
+        "aten::_log_softmax",
+        "aten::_softmax_backward_data",
+        "aten::threshold_backward",
+        "aten::embedding",
+        "aten::gelu_backward",
+        "aten::select_backward",
+        "aten::slice_backward",
+    }
+)
+"""Beside those that go element by element, operators whose outputs have shapes that follow from those of the inputs."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class OpInfo:
     """An operator as the recorder needs it.
@@ -40,6 +75,8 @@ class OpInfo:
         fresh: Whether it gives new tensors in new memory, always.
         may_copy: Whether a view may turn out to be a copy, so that memory must be compared.
         reshapes: Whether it gives the tensor it took another shape (`squeeze_`, `resize_`, `set_`).
+        follows_inputs: Whether shape, dtype and device of what it gives follow from those of its inputs and its other
+            arguments.
         reads_host: Whether it hands a number to Python (`.item()`).
         skipped: Whether it is the profiler's bookkeeping, and no node.
     """
@@ -55,6 +92,7 @@ class OpInfo:
     fresh: bool = False
     may_copy: bool = False
     reshapes: bool = False
+    follows_inputs: bool = False
     reads_host: bool = False
     skipped: bool = False
 
@@ -82,6 +120,7 @@ def op_info(func: Any, index: int) -> OpInfo:
         fresh=not (written or any(views) or composite),
         may_copy=any(views) and composite,
         reshapes=torch.Tag.inplace_view in func.tags,
+        follows_inputs=torch.Tag.pointwise in func.tags or name in _FOLLOWING,
         reads_host=name in READS_HOST,
         skipped=name.startswith(BOOKKEEPING),
     )

@@ -11,6 +11,7 @@ import tokenize
 from importlib.util import find_spec
 from pathlib import Path
 from types import CodeType, FrameType
+from typing import TypeAlias
 
 from graphreel.capture.torch import generated
 
@@ -18,6 +19,12 @@ Line = tuple[str, int, str]
 """File, line and function."""
 
 NO_STACK = 0
+
+Chain: TypeAlias = tuple[int, tuple[tuple[CodeType, int], ...]]
+"""A way from a frame outwards: the number of the stack that it ends on, and each function with where it stands in it,
+which for those that are not the user's own is -1 and of no interest."""
+UNSEEN: Chain = (NO_STACK, ((compile("0", "", "eval"), 0),))
+"""A way that no frame goes."""
 
 
 class Stacks:
@@ -29,7 +36,10 @@ class Stacks:
 
     def __init__(self) -> None:
         self.lines: list[tuple[Line, ...]] = [()]
-        self._numbers: dict[tuple[int, ...], int] = {(): NO_STACK}
+        # By the user's functions and where each of them stands.
+        self._numbers: dict[tuple[int, ...], int] = {}
+        # The same by all functions on the way.
+        self._ways: dict[tuple[int, ...], tuple[int, Chain]] = {}
         self._users: dict[int, bool] = {}
         # Held so that the id of a code object, which is what `_users` goes by, is never given to another.
         self._codes: list[CodeType] = []
@@ -39,44 +49,52 @@ class Stacks:
 
     def number(self, frame: FrameType | None, until: FrameType | None = None, outer: int = NO_STACK) -> int:
         """The number of the stack from `frame` outwards, up to but without `until`, which stands on stack `outer`."""
+        return self.way(frame, until, outer)[0]
+
+    def way(self, frame: FrameType | None, until: FrameType | None = None, outer: int = NO_STACK) -> tuple[int, Chain]:
+        """The number of a stack as `number` gives it, and what to compare to know that it is the same again."""
         users = self._users
         key = [outer]
         found: FrameType | None = frame
         while found is not None and found is not until:
             code = found.f_code
-            is_users = users.get(id(code))
-            if is_users is None:
-                is_users = self._judge(code)
-            if is_users:
-                key.append(id(code))
+            key.append(at := id(code))
+            if users[at] if at in users else self._judge(code):
                 key.append(found.f_lasti)
             found = found.f_back
-        if found is None:
+        if found is not until:
             key[0] = NO_STACK
-        if len(key) == 1:
-            return key[0]
-        at = tuple(key)
-        number = self._numbers.get(at)
-        return self._add(at, frame, until) if number is None else number
+        way = self._ways.get(tuple(key))
+        return self._add(key, frame, until, is_whole=found is until) if way is None else way
 
-    def _add(self, key: tuple[int, ...], frame: FrameType | None, until: FrameType | None) -> int:
+    def _add(
+        self, key: list[int], frame: FrameType | None, until: FrameType | None, *, is_whole: bool
+    ) -> tuple[int, Chain]:
+        """Number a stack whose way is new; the way may lead through other functions of a library than known ones."""
         inner: list[Line] = []
+        chain: list[tuple[CodeType, int]] = []
         while frame is not None and frame is not until:
             code = frame.f_code
-            if self._users[id(code)]:
+            users = self._users[id(code)]
+            chain.append((code, frame.f_lasti if users else -1))
+            if users:
                 file = _file_of(code)
                 is_generated = file.startswith(generated.MARK)
                 lines = generated.lines_of(frame) if is_generated else [(file, frame.f_lineno, code.co_qualname)]
-                for at, _, _ in lines:
-                    if at not in self._files:
-                        self._files.add(at)
-                        self._new_files.append(at)
+                for line in lines:
+                    if line[0] not in self._files:
+                        self._files.add(line[0])
+                        self._new_files.append(line[0])
                 inner += reversed(lines)
             frame = frame.f_back
-        number = len(self.lines)
-        self.lines.append((*self.lines[key[0]], *reversed(inner)))
-        self._numbers[key] = number
-        return number
+        outer = key[0]
+        at = (outer, *(part for code, place in chain if place >= 0 for part in (id(code), place)))
+        number = outer if len(at) == 1 else self._numbers.get(at)
+        if number is None:
+            number = self._numbers[at] = len(self.lines)
+            self.lines.append((*self.lines[outer], *reversed(inner)))
+        way = self._ways[tuple(key)] = number, (outer, tuple(chain)) if is_whole else UNSEEN
+        return way
 
     def _judge(self, code: CodeType) -> bool:
         """Whether a function is the user's own: neither a library's nor ours."""

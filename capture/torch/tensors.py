@@ -5,7 +5,7 @@ Nothing here keeps a tensor alive.
 
 from collections.abc import Callable
 from functools import cache, wraps
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 from weakref import ref
 
 import torch
@@ -17,7 +17,13 @@ from graphreel.capture.torch.generators import Generators
 from graphreel.capture.torch.log import NO_ALIAS, NO_TENSOR, RawTensor
 from graphreel.graph import ValueKind
 
+if TYPE_CHECKING:
+    from graphreel.capture.torch.prediction import Earlier
+
 Reference: TypeAlias = "ref[torch.Tensor]"
+
+_GONE: Reference = ref(torch.empty(0))
+"""Leads to nothing."""
 
 _UNKNOWN: RawTensor = (None, None, None, NO_ALIAS)
 
@@ -26,34 +32,61 @@ class TensorTable:
     """Numbers the tensors of a pass in the order they are first seen.
 
     Attributes:
-        known: Weak references to tensors by `id`. One counts only while it leads to the very tensor that is looked up.
+        refs: Weak references to the pass's tensors by number.
+        known: Weak references to tensors of this pass and earlier ones by `id`. One counts only while it leads to the
+            very tensor that is looked up. Like `numbers` it lacks what `caught_up` has not caught up with.
         numbers: Numbers of the pass's tensors by `id`; each of them is `known`.
         notes: What is noted of the pass's tensors, by number.
         outside: Numbers of the tensors that no operation of the pass made.
+        addresses: Where the memory of those lies.
         members: Kinds and names of the parameters and buffers of the modules that run, by `id`.
-        names: The same of gradients and optimizer states.
         generators: Names of the pass's random generators.
         entered: Told of each tensor from outside when the pass first takes it, while set.
+        remembered: Earlier passes that this one may repeat, the last one first.
     """
 
     def __init__(self) -> None:
+        self.refs: list[Reference] = []
         self.known: dict[int, Reference] = {}
         self.numbers: dict[int, int] = {}
         self.notes: list[RawTensor] = []
         self.outside: set[int] = set()
+        self.addresses: dict[int, int] = {}
         self.members: dict[int, tuple[ValueKind, str]] = {}
-        self.names: dict[int, tuple[ValueKind, str]] = {}
+        self._names: dict[int, tuple[ValueKind, str]] = {}
         self.entered: Callable[[int, torch.Tensor], None] | None = None
         self.generators = Generators()
+        self.remembered: list[Earlier] = []
+        self.caught_up = 0
         self._owners: dict[int, tuple[Reference, int]] = {}
+        self._places: dict[int, int] = {}
+        self._placed = 0
 
     def begin(self, notes: list[RawTensor]) -> None:
         """Start a pass: numbers begin at 0 again, and references to tensors that died are dropped."""
-        self.notes = notes
+        self.catch_up()
+        self.notes, self.refs, self.caught_up = notes, [], 0
         self.known = {key: reference for key, reference in self.known.items() if reference() is not None}
-        self.numbers, self.members, self.names, self._owners = {}, {}, {}, {}
-        self.outside = set()
+        self.numbers, self.members, self._names, self._owners = {}, {}, {}, {}
+        self.outside, self.addresses, self._places, self._placed = set(), {}, {}, 0
         self.generators = Generators()
+
+    @property
+    def names(self) -> dict[int, tuple[ValueKind, str]]:
+        """Kinds and names of gradients and optimizer states, by `id`."""
+        # Whoever adds a name does so while the tensor lives, which is when it can be found by its `id`.
+        self.catch_up()
+        return self._names
+
+    def catch_up(self) -> None:
+        """Let `known` and `numbers` have what was expected and came, and so was kept in `refs` only."""
+        refs = self.refs
+        for number in range(self.caught_up, len(refs)):
+            tensor = refs[number]()
+            if tensor is not None:
+                self.numbers[key := id(tensor)] = number
+                self.known[key] = refs[number]
+        self.caught_up = len(refs)
 
     def meet(self, tensor: torch.Tensor) -> int:
         """The number of a tensor that enters an operation, given now if the pass has not seen it."""
@@ -67,9 +100,7 @@ class TensorTable:
         self.outside.add(number)
         if self.entered is not None:
             self.entered(number, tensor)
-        if not seen:
-            self.known[key] = ref(tensor)
-        self.numbers[key] = number
+        self._add(key, number, reference if seen and reference is not None else ref(tensor))
         return number
 
     def made(self, tensor: torch.Tensor, alias: int = NO_ALIAS) -> int:
@@ -78,9 +109,9 @@ class TensorTable:
         number = self.numbers.get(key)
         if number is not None and self.known[key]() is tensor:
             return number
-        self.numbers[key] = number = len(self.notes)
+        number = len(self.notes)
         self.notes.append(note(tensor, alias))
-        self.known[key] = ref(tensor)
+        self._add(key, number, ref(tensor))
         return number
 
     def reshaped(self, tensor: torch.Tensor, number: int) -> int:
@@ -88,30 +119,88 @@ class TensorTable:
         now = note(tensor, NO_ALIAS)
         if now[:2] == self.notes[number][:2]:
             return number
-        self.numbers[id(tensor)] = number = len(self.notes)
+        number = len(self.notes)
         self.notes.append(now)
+        self._add(id(tensor), number, ref(tensor))
         return number
+
+    def _add(self, key: int, number: int, reference: Reference) -> None:
+        self.known[key], self.numbers[key] = reference, number
+        self.refs.append(reference)
+        self.caught_up = len(self.refs)
+
+    def enters_again(self, tensor: torch.Tensor, number: int, earlier: "Earlier") -> bool:
+        """Take a tensor that is expected to enter with a number, as one of an earlier pass did; False if it does not.
+
+        One that was there in the earlier pass under this number cannot have another one in this pass: all before it
+        were just those that have the numbers before, or are new.
+        """
+        refs = self.refs
+        if number < len(refs):
+            return refs[number]() is tensor
+        expected = earlier.tensors[number]
+        reference = earlier.refs[number]
+        if reference() is tensor and expected[3] == NO_ALIAS and self._is_as(tensor, expected):
+            address = storage_address(tensor)
+            owner = self._owners.get(address)
+            if address and address == earlier.addresses.get(number) and (owner is None or owner[0]() is None):
+                self._owners[address] = reference, number
+                self.addresses[number] = address
+                # At once, since names may be asked for when it has died.
+                self.numbers[key := id(tensor)] = number
+                self.known[key] = reference
+                refs.append(reference)
+                self.notes.append(expected)
+                self.outside.add(number)
+                if self.entered is not None:
+                    self.entered(number, tensor)
+                return True
+        self.catch_up()
+        if self.meet(tensor) != number or self.notes[number] != expected:
+            return False
+        self.notes[number] = expected
+        return True
+
+    @staticmethod
+    def _is_as(tensor: torch.Tensor, expected: RawTensor) -> bool:
+        return tensor.dtype is expected[0] and tensor.shape == expected[1]
 
     def _owner(self, tensor: torch.Tensor, number: int, *, seen: bool) -> int:
         """The tensor of this pass whose memory one shares that comes from outside, or -1."""
         address = storage_address(tensor)
         if not address:
             return NO_ALIAS
+        self.addresses[number] = address
         owner = self._owners.get(address)
         # One that died may have left its memory to another.
         if owner is not None and owner[0]() is not None:
             return owner[1]
         self._owners[address] = (ref(tensor), number)
-        if not seen and number:
-            # Never seen, so it may have been made of another one behind the dispatcher's back (`Parameter(tensor)`).
-            for key, other in self.numbers.items():
-                found = self.known[key]()
-                if found is not None and storage_address(found) == address:
-                    return other
-        return NO_ALIAS
+        if seen or not number:
+            return NO_ALIAS
+        # Never seen, so it may have been made of another one behind the dispatcher's back (`Parameter(tensor)`).
+        return self._at(address)
+
+    def _at(self, address: int) -> int:
+        """The first living tensor of the pass whose memory begins at an address, or -1."""
+        refs = self.refs
+        for number in range(self._placed, len(refs)):
+            tensor = refs[number]()
+            if tensor is not None and (place := storage_address(tensor)):
+                before = self._places.get(place)
+                if before is None or refs[before]() is None:
+                    self._places[place] = number
+        self._placed = len(refs)
+        number = self._places.get(address, NO_TENSOR)
+        if number == NO_TENSOR or refs[number]() is not None:
+            return number
+        # The first one died; it may have left its memory to another that was seen while it lived.
+        living = ((at, reference()) for at, reference in enumerate(refs))
+        return next((at for at, found in living if found is not None and storage_address(found) == address), NO_ALIAS)
 
     def number_of(self, tensor: torch.Tensor) -> int:
         """The number of a tensor that the pass has seen; -1 for any other."""
+        self.catch_up()
         number = self.numbers.get(key := id(tensor), NO_TENSOR)
         return number if number >= 0 and self.known[key]() is tensor else NO_TENSOR
 
@@ -133,12 +222,16 @@ class TensorTable:
 
     def forget(self, tensor: object) -> None:
         """Hold nothing of a tensor any more, not even a weak reference."""
+        self.catch_up()
         self.known.pop(id(tensor), None)
         self.numbers.pop(id(tensor), None)
+        for refs in (self.refs, *(earlier.refs for earlier in self.remembered)):
+            refs[:] = [_GONE if reference() is tensor else reference for reference in refs]
         self._owners = {address: owner for address, owner in self._owners.items() if owner[0]() is not tensor}
 
     def named(self) -> dict[int, tuple[ValueKind, str]]:
         """Kind and name of the pass's tensors that have one, by number."""
+        self.catch_up()
         return {
             self.numbers[key]: name
             for names in (self.names, self.members)

@@ -3,6 +3,7 @@
 Everything comes from a file, so every argument is checked against the operator's schema before it is used.
 """
 
+import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -73,7 +74,7 @@ class Call:
         for at, places in self.lists:
             arguments[at] = [None if place == NONE_ENTRY else inputs[place] for place in places]
         for at, column, length in self.columns:
-            arguments[at] = number(column) if length < 0 else [number(column)] * length
+            arguments[at] = number(column) if length < 0 else _entries(number, column, length)
         for at, name in self.generators:
             arguments[at] = generator(name)
         if not self.keywords:
@@ -216,6 +217,14 @@ def _plain(argument: Any, given: Any, reading: _Reading) -> Any:
     except (ValueError, KeyError, TypeError, RuntimeError) as error:
         what = f"a {str(given)[1:-1]}, which a trace does not hold" if _is_placeholder(given) else repr(given)[:60]
         raise Refused(f"its argument {name} is {what}; {argument.real_type} is needed") from error
+
+
+def _entries(number: Callable[[str], float], column: str, length: int) -> list[float]:
+    """The entries of a list: one number over and over, or each from a column of its own where they differ."""
+    same = number(column)
+    if length == 1 or not math.isnan(same):
+        return [same] * length
+    return [number(f"{column}[{place}]") for place in range(length)]
 
 
 def _length_in_column(kind: Any, given: Any, column: str) -> int | None:
