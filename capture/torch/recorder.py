@@ -31,7 +31,7 @@ from graphreel.capture.torch.handing import Writer
 from graphreel.capture.torch.log import COMPILED, ScopeNote
 from graphreel.capture.torch.modules import ModuleCall, ModuleNames, call_names, optimizer_names
 from graphreel.capture.torch.passes import Passes
-from graphreel.capture.torch.spared import Spared
+from graphreel.capture.torch.spared import Spared, is_of_signal_handler
 from graphreel.capture.torch.stacks import NO_STACK, Stacks
 from graphreel.capture.torch.tensors import SwapGuard, TensorTable
 from graphreel.capture.torch.threads import ThreadNotice
@@ -273,11 +273,15 @@ class TorchRecorder:
             return
         where = traceback.extract_tb(fault.__traceback__)[-1:]
         place = f" ({where[0].name}, line {where[0].lineno})" if where else ""
-        what = f"{type(fault).__name__}: {fault}{place}"
-        self.problem = f"recording ended by a fault of Graphreel's own, please report: {what}"
+        # It came while the recorder was at work, and has left that half done.
+        its_own = is_of_signal_handler(fault)
+        by = "an exception of a signal handler" if its_own else "a fault of Graphreel's own, please report"
+        self.problem = f"recording ended by {by}: {type(fault).__name__}: {fault}{place}"
         with Spared(lambda _: self._passes.drop()):  # the fault that counts is the first one
             self._passes.give_up(Finding("recorder-fault", self.problem))
         self._warn(self.problem)
+        if its_own:
+            raise fault
 
     def _warn(self, message: str) -> None:
         try:

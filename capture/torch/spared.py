@@ -1,7 +1,9 @@
-"""A fault of the recorder's own must not reach the program."""
+"""A fault of the recorder's own must not reach the program; what the program raised itself must."""
 
+import signal
 from collections.abc import Callable
-from types import TracebackType
+from types import CodeType, TracebackType
+from typing import Any
 
 
 class Spared:
@@ -17,7 +19,27 @@ class Spared:
         pass
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> bool:
-        if not isinstance(error, Exception):
+        if not isinstance(error, Exception) or is_of_signal_handler(error):
             return False
         self._told(error)
         return True
+
+
+def is_of_signal_handler(error: BaseException) -> bool:
+    """Whether one of the program's signal handlers raised it: they run wherever the program stands, within us too."""
+    codes = {_code_of(signal.getsignal(number)) for number in signal.valid_signals()} - {None}
+    trace = error.__traceback__
+    while trace is not None:
+        if trace.tb_frame.f_code in codes:
+            return True
+        trace = trace.tb_next
+    return False
+
+
+def _code_of(handler: Any) -> CodeType | None:
+    # A function, a method, or an object that can be called.
+    for holder in (handler, getattr(handler, "__func__", None), vars(type(handler)).get("__call__")):
+        code = getattr(holder, "__code__", None)
+        if isinstance(code, CodeType):
+            return code
+    return None

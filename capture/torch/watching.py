@@ -12,7 +12,7 @@ from graphreel.capture.torch.cuda_timing import DeviceTimingWatch, accelerator_p
 from graphreel.capture.torch.keyframes import KeyframeWatch
 from graphreel.capture.torch.log import PassLog
 from graphreel.capture.torch.ops import OpInfo
-from graphreel.capture.torch.spared import Spared
+from graphreel.capture.torch.spared import Spared, is_of_signal_handler
 from graphreel.capture.torch.statistics import StatisticsWatch
 from graphreel.capture.torch.tensors import TensorTable
 from graphreel.capture.torch.values import ValuesWatch
@@ -72,7 +72,9 @@ class Watches:
         for watch in self._hearing[what]:
             try:
                 getattr(watch, what)(*about)
-            except Exception as fault:  # noqa: BLE001 - the same
+            except Exception as fault:
+                if is_of_signal_handler(fault):
+                    raise
                 self._drop(watch, fault)
 
     def _drop(self, watch: Watch, fault: Exception) -> None:
