@@ -21,6 +21,7 @@ from graphreel.capture.torch.foretelling import Foretelling
 from graphreel.capture.torch.log import NO_ALIAS, NO_NODE
 from graphreel.capture.torch.noting import ENGINE
 from graphreel.capture.torch.ops import OpInfo, op_info
+from graphreel.capture.torch.spared import Spared
 from graphreel.capture.torch.stacks import Stacks
 from graphreel.capture.torch.tensors import TensorTable, computes_inside
 
@@ -162,11 +163,9 @@ class RecordMode(Foretelling, TorchDispatchMode):
         self.ops.append(info)
 
     def _learn(self, func: Any) -> OpInfo:
-        try:
+        info = OpInfo(index=len(self.ops), func=func, name=str(func), call=func)
+        with Spared(self.fault):
             info = op_info(func, len(self.ops))
-        except Exception as fault:  # noqa: BLE001 - the same
-            self.fault(fault)
-            info = OpInfo(index=len(self.ops), func=func, name=str(func), call=func)
         self.introduce(info)
         return info
 
@@ -175,7 +174,7 @@ class RecordMode(Foretelling, TorchDispatchMode):
         log = self.noted
         if log is None or noted is None:
             return
-        try:
+        with Spared(self.fault):  # the error that counts is the program's
             event = len(log.events)
             log.errors[event] = f"{type(error).__name__}: {text_of(error)}"
             log.starts.append(begin)
@@ -183,8 +182,6 @@ class RecordMode(Foretelling, TorchDispatchMode):
             log.events.append((*noted[:10], ()))
             # Only its id: the exception holds frames, and they hold tensors.
             self.failed = (id(error), event)
-        except Exception as fault:  # noqa: BLE001 - the error that counts is the program's
-            self.fault(fault)
 
 
 keep_compiler_out(RecordMode.__torch_dispatch__.__code__, below=True)

@@ -7,6 +7,7 @@ the lines that led there, autograd's state, the module call, and what comes out.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from math import isnan
 from types import CodeType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -169,7 +170,7 @@ def _comparable(given: Any) -> tuple[object] | None:
     if type(given) in _COMPARED or type(given).__module__ == "torch":
         return (given,) if type(given).__name__ != "Generator" else None
     if type(given) is float:
-        return (given,) if given and given == given else None  # noqa: PLR0124 - which NaN is not
+        return (given,) if given and not isnan(given) else None
     if type(given) is list and all(type(entry) is int or type(entry) is bool for entry in given):
         return (list(given),)
     return None
