@@ -2,9 +2,10 @@
 
 Run: python bench/capture.py [--rounds 5] [--case gpt]
 Each way runs the same training steps in turn, round after round, so that a busy machine is busy for all of them; the
-figures are lower quartiles of steps, and medians for new steps. They are processor time of the whole process, with the writer's thread and the
-profiler's, not time on the clock. New steps differ from all before them by the size of their batch. TorchLens, which
-records forward only and keeps every tensor, takes part where it is installed (`pip install torchlens graphviz`).
+figures are lower quartiles of steps, and medians for new steps. They are processor time of the whole process, with the
+writer's thread and the profiler's, not time on the clock. New steps differ from all before them by the size of their
+batch. TorchLens, which records forward only and keeps every tensor, takes part where it is installed
+(`pip install torchlens graphviz`).
 """
 
 import argparse
@@ -251,8 +252,9 @@ def torchlens_cost(case: Case) -> float | None:
 def run(name: str, rounds: int) -> None:
     """Measure one case and print its table."""
     case = CASES[name]()
-    for _ in range(3):
-        case.step(case.size)
+    for size in (*range(case.size, case.size + 1 + NEW * rounds), case.size):
+        # What PyTorch itself prepares for a size once is no cost of whoever comes first.
+        case.step(size)
     with Counting() as counter:
         case.step(case.size)
     operations = counter.count
