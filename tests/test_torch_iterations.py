@@ -437,3 +437,22 @@ def test_numbers_read_in_inference_mode_are_kept() -> None:
         for _ in range(2):
             read = model(torch.ones(1, 4)).sum().item()
     assert list(kept.records[1].scalars.values()) == [read]
+
+
+@pytest.mark.parametrize("wanted", ["0", "1", "2:4", "5"])
+def test_inference_mode_runs_whichever_iterations_are_recorded(wanted: str) -> None:
+    model = nn.Linear(4, 4)
+    with recording(iterations=wanted) as (kept, _):
+        for _ in range(6):
+            with torch.inference_mode():
+                model(torch.randn(2, 4))
+            torch.ones(2) + 1
+    start, _, end = wanted.partition(":")
+    assert list(kept.records) == list(range(int(start), int(end or int(start) + 1)))
+    assert nodes(kept.graph(int(start)), "aten.linear.default")
+    torch.randn(2)
+    with torch.inference_mode(), recording(iterations="1") as (kept, _):
+        for _ in range(4):
+            model(torch.randn(2, 4))
+    assert list(kept.records) == [1]
+    assert torch._C._len_torch_dispatch_stack() == 0
