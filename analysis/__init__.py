@@ -1,6 +1,7 @@
 """Questions asked of graphs and traces: stepping and search. Plain functions; nothing here knows Qt or a framework."""
 
 from graphreel.analysis.linking import node_of_pass, node_of_view
+from graphreel.analysis.naming import UnclearNode, find_meant
 from graphreel.analysis.search import Hits, Place, search
 from graphreel.analysis.stepping import Cursor, carried, first, last, next_node, previous_node
 
@@ -8,7 +9,9 @@ __all__ = [
     "Cursor",
     "Hits",
     "Place",
+    "UnclearNode",
     "carried",
+    "find_meant",
     "first",
     "last",
     "next_node",

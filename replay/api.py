@@ -52,6 +52,8 @@ class Replay:
     ) -> None:
         """`modules` are imported before anything runs: they register operators of the user's own.
 
+        Each is a name or the path of a .py file. Importing runs its code; no trace can name one.
+
         `memory_limit` is the number of bytes that the process may take; without it, most of what is free.
         """
         self._graph = trace.graph(index)
@@ -160,7 +162,7 @@ class Replay:
             watched = progress or Unwatched()
             try:
                 if self._process is None:
-                    self._process = Process(bool(self._modules), self._memory_limit)
+                    self._process = Process(self._memory_limit)
                     _checked(self._process.ask(self._opening(), [], watched, total))
                 return _checked(self._process.ask(message, arrays, watched, total))
             except Died as death:

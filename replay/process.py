@@ -32,16 +32,15 @@ class Died(Exception):
 class Process:
     """A worker. Whoever made it closes it; it also ends when this process does."""
 
-    def __init__(self, modules: bool, memory_limit: int | None) -> None:
+    def __init__(self, memory_limit: int | None) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="graphreel-replay-")
         self._place = Path(self._folder.name) / "node"
         self._place.write_bytes((-1).to_bytes(8, "little", signed=True))
         self._errors = (Path(self._folder.name) / "errors").open("w+b")
-        # Only what a user asks to import may come from the folder that this runs in.
-        safe = [] if modules else ["-P"]
         limit = memory_limit or available_memory()
         self._popen = subprocess.Popen(
-            [sys.executable, *safe, "-m", "graphreel.replay.worker", str(self._place), str(limit)],
+            # -P: nothing comes from the folder that this runs in, but for the modules that a user asks to import.
+            [sys.executable, "-P", "-m", "graphreel.replay.worker", str(self._place), str(limit)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,

@@ -41,7 +41,9 @@ class _Commands(click.Group):
 @click.command(
     cls=_Commands,
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Begin with: graphreel demo",
+    epilog="Begin with: graphreel demo\n\n"
+    "Exit codes: 0 done; 1 an error, told in one line on standard error, or a difference that --verify found; "
+    "2 a command line that is not understood; 130 interrupted. record ends with the exit code of the script.",
 )
 @click.version_option(version("graphreel"), prog_name="graphreel")
 @click.option("--debug", is_flag=True, help="Show the traceback of an error instead of one line.")
@@ -53,13 +55,13 @@ def main() -> None:
     """Run the command line and exit.
 
     Exit codes: 0 done, 1 an error told in one line on standard error, 2 a command line that is not understood, 130
-    interrupted. `graphreel record` passes on the exit code of the script it runs.
+    interrupted, 141 where nobody reads the output any more. `graphreel record` passes on the exit code of the script.
     """
     debug = "--debug" in sys.argv[1:2]
     try:
         cli.main(standalone_mode=False)
     except click.ClickException as error:
-        error.show()
+        _show(error)
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt):
         sys.exit(130)
@@ -72,6 +74,17 @@ def main() -> None:
             raise
         click.echo(f"graphreel: {_one_line(error)}", err=True)
         sys.exit(1)
+
+
+def _show(error: click.ClickException) -> None:
+    """Tell what is wrong with the command line as all else is told: in one line, which says where to read on."""
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        error.show()
+        return
+    said = " ".join(error.format_message().split()).rstrip(".")
+    said = said[:1].lower() + said[1:]
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    click.echo(f"graphreel: {said}" + (f"; see: {context.command_path} --help" if context else ""), err=True)
 
 
 def _one_line(error: Exception) -> str:

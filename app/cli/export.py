@@ -6,11 +6,11 @@ from pathlib import Path
 
 import click
 
+from graphreel.analysis import find_meant
 from graphreel.graph import (
     Graph,
     GraphreelError,
     ScopeId,
-    find_node,
     find_scopes,
     to_dot,
     to_graphml,
@@ -100,6 +100,7 @@ def command(
 ) -> None:
     """Write one graph of FILE, a trace or a model, to a file."""
     from graphreel.capture.sources import open_trace
+    from graphreel.cli.keys import listing
     from graphreel.cli.progress import progress
 
     kind = output.suffix.lower()
@@ -110,6 +111,8 @@ def command(
         try:
             row = _chosen(trace, iteration)
             graph = _graph(trace, row.index, view)
+            look = listing(trace, row.index) if view is None else ""
+            marked = None if cursor is None or kind in DATA else find_meant(graph, cursor, look)
         finally:
             trace.close()
         if kind in DATA:
@@ -117,7 +120,7 @@ def command(
             return
         opened = _opened(graph, expand, expand_all=expand_all, collapse=collapse)
         failed = None if view is not None or row.error is None else row.error.node
-        overlay = Overlay(cursor=None if cursor is None else find_node(graph, cursor), failed=failed)
+        overlay = Overlay(cursor=marked, failed=failed)
         scene = picture(graph, opened, progress=shown)
     if kind == ".svg":
         write_whole(output, to_svg(scene, THEMES[theme], overlay, embed_font=embed_font).encode())

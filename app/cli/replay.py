@@ -3,18 +3,25 @@
 import json
 import math
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 if TYPE_CHECKING:
+    from graphreel.cli.keys import Keys
     from graphreel.graph import Graph
     from graphreel.replay import Drift, Edit, Replay, ReplayResult
     from graphreel.tracefile import Trace
 
 _ROWS = 20
+
+IMPORT_HELP = (
+    "Import a module that registers operators of yours, by its name or as path/to/file.py. This runs its code: name "
+    "only what you trust. Nothing that a trace names is ever imported."
+)
 
 
 @click.command(
@@ -36,7 +43,7 @@ _ROWS = 20
 @click.option("--remove", multiple=True, metavar="KEY", help="Leave a node out; its first input goes on in its place.")
 @click.option("--time", "timed", metavar="KEY", help="Execute one node alone, many times, and tell how long it takes.")
 @click.option("--repeats", type=click.IntRange(min=1), default=1000, show_default=True, help="How often, for --time.")
-@click.option("--import", "modules", multiple=True, metavar="MODULE", help="Import this first: it registers operators.")
+@click.option("--import", "modules", multiple=True, metavar="MODULE", help=IMPORT_HELP)
 @click.option("--json", "as_json", is_flag=True, help="As JSON, for programs.")
 def command(
     file: Path,
@@ -58,8 +65,8 @@ def command(
 ) -> None:
     """Execute an iteration of FILE again from its keyframe, in a process of its own."""
     from graphreel.capture.sources import open_trace
+    from graphreel.cli.keys import Keys
     from graphreel.cli.progress import progress
-    from graphreel.graph import find_node
     from graphreel.recording import need_torch
     from graphreel.replay import Replay
 
@@ -67,12 +74,17 @@ def command(
     trace = open_trace(file)
     try:
         index = chosen_iteration(trace, iteration)
-        graph = trace.graph(index)
-        last = None if until is None else find_node(graph, until)
-        edits = _edits(graph, sets, set_value, set_dtype, replace, remove)
-        with progress(f"Replaying iteration {index}") as shown, Replay(trace, index, modules=modules) as replay:
+        keys = Keys(trace, index)
+        graph = keys.graph
+        last = None if until is None else keys.meant(until)
+        edits = _edits(keys, sets, set_value, set_dtype, replace, remove)
+        with (
+            damage_told(trace, index),
+            progress(f"Replaying iteration {index}") as shown,
+            Replay(trace, index, modules=modules) as replay,
+        ):
             if timed is not None:
-                _tell_timing(replay, graph, timed, repeats, device, as_json=as_json)
+                _tell_timing(replay, keys, timed, repeats, device, as_json=as_json)
                 return
             result = replay.run(
                 last, verify=verify, keep_going=keep_going, edits=edits, dtype=dtype, device=device, progress=shown
@@ -85,6 +97,19 @@ def command(
         _print(graph, index, result)
     if verify and not result.exact:
         sys.exit(1)
+
+
+@contextmanager
+def damage_told(trace: "Trace", index: int) -> Iterator[None]:
+    """Where the trace is damaged, say also what else could be executed."""
+    from graphreel.tracefile import DamagedTrace
+
+    try:
+        yield
+    except DamagedTrace as error:
+        others = [known for known in trace.keyframes if known != index]
+        or_else = f"take another iteration, such as --iteration {others[-1]}, or " if others else ""
+        raise DamagedTrace(f"{error}; {or_else}copy the file again, or record again") from error
 
 
 def chosen_iteration(trace: "Trace", index: int | None) -> int:
@@ -103,38 +128,20 @@ def chosen_iteration(trace: "Trace", index: int | None) -> int:
 
 
 def _edits(
-    graph: "Graph",
+    keys: "Keys",
     sets: Sequence[tuple[str, str, str]],
     values: Sequence[tuple[str, str]],
     dtypes: Sequence[tuple[str, str]],
     replaced: Sequence[tuple[str, str]],
     removed: Sequence[str],
 ) -> "list[Edit]":
-    from graphreel.graph import find_node
     from graphreel.replay import RemoveNode, ReplaceOp, SetAttribute, SetDtype, SetValue
 
-    found: list[Edit] = [SetAttribute(find_node(graph, key), name, _json(text)) for key, name, text in sets]
-    found += [SetValue(find_output(graph, key), _array(path)) for key, path in values]
-    found += [SetDtype(find_node(graph, key), dtype) for key, dtype in dtypes]
-    found += [ReplaceOp(find_node(graph, key), op) for key, op in replaced]
-    return found + [RemoveNode(find_node(graph, key)) for key in removed]
-
-
-def find_output(graph: "Graph", text: str, port: int | None = None) -> Any:
-    """The value that a node gives: `KEY`, or `KEY:PORT` for another than its first."""
-    from graphreel.graph import find_node, node_keys
-    from graphreel.replay import CannotReplay
-
-    key, _, after = text.rpartition(":")
-    if port is None and key and after.isdecimal() and text not in node_keys(graph):
-        text, port = key, int(after)
-    node = graph.node(find_node(graph, text))
-    outputs = node.outputs
-    if "error" in node.attributes and not outputs:
-        raise CannotReplay.failed_then(text, str(node.attributes["error"]))
-    if not 0 <= (port or 0) < len(outputs):
-        raise CannotReplay.no_output(text, port or 0, len(outputs))
-    return outputs[port or 0].id
+    found: list[Edit] = [SetAttribute(keys.meant(key), name, _json(text)) for key, name, text in sets]
+    found += [SetValue(keys.output(key), _array(path)) for key, path in values]
+    found += [SetDtype(keys.meant(key), dtype) for key, dtype in dtypes]
+    found += [ReplaceOp(keys.meant(key), op) for key, op in replaced]
+    return found + [RemoveNode(keys.meant(key)) for key in removed]
 
 
 def _json(text: str) -> Any:
@@ -150,13 +157,13 @@ def _array(path: str) -> Any:
     try:
         return np.load(path, allow_pickle=False)
     except (ValueError, EOFError) as error:
-        raise click.ClickException(f"{path}: not an array as np.save writes it: {error}") from error
+        # NumPy's own words would advise to unpickle it.
+        raise click.ClickException(f"{path}: not an array of numbers as np.save writes it") from error
 
 
-def _tell_timing(replay: "Replay", graph: "Graph", key: str, repeats: int, device: str, *, as_json: bool) -> None:
-    from graphreel.graph import find_node
-
-    timing = replay.time_operation(find_node(graph, key), repeats, device=device)
+def _tell_timing(replay: "Replay", keys: "Keys", text: str, repeats: int, device: str, *, as_json: bool) -> None:
+    node = keys.meant(text)
+    timing, key = replay.time_operation(node, repeats, device=device), keys.all[node]
     if as_json:
         told = {"key": key, "device": timing.device, "durations_ns": list(timing.durations_ns)}
         click.echo(json.dumps(told | {"min_ns": timing.shortest_ns, "median_ns": timing.median_ns}, indent=2))

@@ -6,8 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from graphreel.cli.replay import IMPORT_HELP
+
 if TYPE_CHECKING:
-    from graphreel.graph import Graph, ValueId
+    from graphreel.cli.keys import Keys
+    from graphreel.graph import ValueId
     from graphreel.tracefile import Trace
     from graphreel.tracefile.tensors import RecordedTensor
 
@@ -29,7 +32,7 @@ _INDEX = re.compile(r"\s*(-?\d{1,18}|\.\.\.|(-?\d{1,18})?:(-?\d{1,18})?(:-?\d{1,
 @click.option("--slice", "part", metavar="INDEX", help="Show the numbers of a part, such as '0,:3'.")
 @click.option("--histogram", is_flag=True, help="Show how the numbers are spread.")
 @click.option("--save", type=click.Path(path_type=Path), help="Write the value, or the part, as .npy.")
-@click.option("--import", "modules", multiple=True, metavar="MODULE", help="Import this first: it registers operators.")
+@click.option("--import", "modules", multiple=True, metavar="MODULE", help=IMPORT_HELP)
 def command(
     file: Path,
     key: str,
@@ -45,20 +48,23 @@ def command(
     import numpy as np
 
     from graphreel.capture.sources import open_trace
-    from graphreel.cli.replay import chosen_iteration, find_output
+    from graphreel.cli.keys import Keys
+    from graphreel.cli.replay import chosen_iteration, damage_told
 
     trace = open_trace(file)
     try:
         index = trace.iterations[-1].index if iteration is None and not trace.keyframes and trace.iterations else None
         index = chosen_iteration(trace, iteration) if index is None else index
-        graph = trace.graph(index)
-        value = find_output(graph, key, port) if taken is None else _input(graph, key, taken)
-        found = _found(trace, index, value, modules)
+        keys = Keys(trace, index)
+        value = keys.output(key, port) if taken is None else _input(keys, key, taken)
+        with damage_told(trace, index):
+            found = _found(trace, index, value, modules)
     finally:
         trace.close()
     array = _array(found)
-    shown = graph.value(value)
-    click.echo(f"{shown.name or key}: {shown.type_text}  (iteration {index})")
+    shown, giver = keys.graph.value(value), int(keys.graph.values.producer[value])
+    named = shown.name or (keys.all[giver] if giver >= 0 else key)
+    click.echo(f"{named}: {shown.type_text}  (iteration {index})")
     if part is not None:
         array = _sliced(array, part)
     _print_statistics(array)
@@ -72,12 +78,12 @@ def command(
         click.echo(f"written to {save}", err=True)
 
 
-def _input(graph: "Graph", key: str, name: str) -> "ValueId":
-    from graphreel.graph import find_node
-
-    node = graph.node(find_node(graph, key))
+def _input(keys: "Keys", text: str, name: str) -> "ValueId":
+    found = keys.meant(text)
+    node = keys.graph.node(found)
     if name not in node.input_names:
-        raise click.ClickException(f"{key} takes no {name!r}; it takes: {', '.join(node.input_names) or 'nothing'}")
+        taken = ", ".join(node.input_names) or "nothing"
+        raise click.ClickException(f"{keys.all[found]} takes no {name!r}; it takes: {taken}")
     return node.inputs[node.input_names.index(name)].id
 
 

@@ -4,7 +4,6 @@ A name from a file is looked up in the list of the dispatcher's operators before
 so that it can lead nowhere else. Of these, only those that compute are executed.
 """
 
-import importlib
 import re
 from collections.abc import Sequence
 from functools import cache
@@ -12,7 +11,7 @@ from typing import Any
 
 import torch
 
-from graphreel.replay.errors import CannotReplay
+from graphreel.replay.torch.importing import imported, registered
 from graphreel.replay.torch.refused import Refused
 
 COMPUTING = frozenset(
@@ -46,11 +45,8 @@ class Operators:
     """The operators that may be executed: PyTorch's own that compute, and those that a user's module registers."""
 
     def __init__(self, modules: Sequence[str] = ()) -> None:
-        before = _registered()
-        for name in modules:
-            _import(name)
-        self._all = _registered() if modules else before
-        self._users = self._all - before
+        self._users = frozenset[str]().union(*map(imported, modules))
+        self._all = registered()
         self._found: dict[str, Any] = {}
 
     def find(self, op: str) -> Any:
@@ -105,14 +101,3 @@ def makes_views(operator: Any) -> bool:
     """Whether what it gives may look at the memory of what it takes, other than by writing it in place."""
     returns = operator._schema.returns
     return any(entry.alias_info is not None and not entry.alias_info.is_write for entry in returns)
-
-
-def _registered() -> frozenset[str]:
-    return frozenset(torch._C._dispatch_get_all_op_names())
-
-
-def _import(name: str) -> None:
-    try:
-        importlib.import_module(name)
-    except Exception as error:
-        raise CannotReplay.module(name, f"{type(error).__name__}: {error}") from error
