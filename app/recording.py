@@ -15,7 +15,9 @@ from platform import python_version
 from types import FrameType
 from typing import TYPE_CHECKING
 
+from graphreel.capture.interrupts import Uninterrupted
 from graphreel.capture.options import RecordOptions
+from graphreel.capture.outcome import Outcome, none_came
 from graphreel.capture.ranks import own_rank, path_of
 from graphreel.capture.script import find_script, run_script, when_imported
 from graphreel.graph import MissingExtra
@@ -72,28 +74,54 @@ def record(
         limit=limit,
     )
     need_torch()
-    from graphreel.capture.torch import RecorderWarning, TorchRecorder, strip_own_frames
-
-    writer = TraceWriter(path_of(Path(path), own_rank()), _info(options, sys.argv), capacity=1, limit=options.limit)
-    recorder = TorchRecorder(writer, options)
-    try:
-        recorder.start()
-    except BaseException:
-        writer.discard()
-        raise
+    begun: _BlockRecording | None = None
     error: BaseException | None = None
     try:
-        yield recorder
+        with Uninterrupted():
+            begun = _BlockRecording(path_of(Path(path), own_rank()), options)
+        yield begun.recorder
     except BaseException as raised:
         error = raised
-        strip_own_frames(error)
         raise
     finally:
-        recorder.stop(error)
+        if begun is not None:
+            with Uninterrupted():
+                begun.end(error)
+
+
+class _BlockRecording:
+    """The recording of a block of the program, which begins at once."""
+
+    def __init__(self, path: Path, options: RecordOptions) -> None:
+        from graphreel.capture.torch import TorchRecorder
+
+        self._writer = TraceWriter(path, _info(options, sys.argv), capacity=1, limit=options.limit)
+        self._outcome = Outcome(self._writer, options)
+        self.recorder = TorchRecorder(self._outcome, options)
         try:
-            writer.close(problem=recorder.problem)
+            self.recorder.start()
+        except BaseException:
+            self._writer.discard()
+            raise
+
+    def end(self, error: BaseException | None) -> None:
+        """The block was left, by this exception if there is one."""
+        from graphreel.capture.torch import RecorderWarning, strip_own_frames
+
+        if error is not None:
+            strip_own_frames(error)
+        self.recorder.stop(error)
+        try:
+            self._writer.close(problem=self.recorder.problem)
         except CannotWrite as fault:
-            warnings.warn(str(fault), RecorderWarning, stacklevel=3)
+            warnings.warn(str(fault), RecorderWarning, stacklevel=4)
+            return
+        for line in () if self.recorder.problem else self._outcome.unmet(self.recorder.met):
+            try:
+                warnings.warn(line, RecorderWarning, stacklevel=4)
+            except RecorderWarning:
+                # Warnings are errors in this program; an option that chose nothing is none.
+                print(f"graphreel: {line}", file=sys.stderr)
 
 
 def record_script(path: Path, argv: Sequence[str], *, module: bool = False, options: RecordOptions) -> int:
@@ -119,6 +147,7 @@ class _ScriptRecording:
         self._path, self._options = path, options
         self._process = os.getpid()
         self._writer = TraceWriter(path, _info(options, command), capacity=1, limit=options.limit)
+        self._outcome = Outcome(self._writer, options)
         self._recorder: TorchRecorder | None = None
 
     @property
@@ -129,7 +158,7 @@ class _ScriptRecording:
         """Begin to record; called when PyTorch has been imported."""
         from graphreel.capture.torch import TorchRecorder
 
-        self._recorder = TorchRecorder(self._writer, self._options)
+        self._recorder = TorchRecorder(self._outcome, self._options)
         self._recorder.start()
 
     def ended(self, error: BaseException | None) -> None:
@@ -160,11 +189,17 @@ class _ScriptRecording:
                 return 0
             print(f"graphreel: {fault}", file=sys.stderr)
             return 0 if isinstance(fault, ReachedLimit) else 1  # the limit was asked for
-        if not recorded:
-            print(
-                f"graphreel: nothing was recorded: {self._why_nothing()}; {self._path} was not written", file=sys.stderr
-            )
+        for line in self._told(recorded=recorded):
+            print(f"graphreel: {line}", file=sys.stderr)
         return 0
+
+    def _told(self, *, recorded: bool) -> list[str]:
+        """What the user should know of a recording that came to its end."""
+        if not recorded:
+            return [f"nothing was recorded: {self._why_nothing()}; {self._path} was not written"]
+        if self._recorder is None or self._recorder.problem:
+            return []
+        return self._outcome.unmet(self._recorder.met)
 
     def _why_nothing(self) -> str:
         if self._recorder is None:
@@ -172,8 +207,7 @@ class _ScriptRecording:
         met = self._recorder.met
         if self._recorder.problem or not met:
             return self._recorder.problem or "the script had no iteration, since no model ran in its main thread"
-        ran = "the 1 iteration" if met == 1 else f"none of the {met} iterations"
-        return f"{ran} that the script had is {'not ' if met == 1 else ''}in --iterations {self._options.iterations}"
+        return none_came(self._options.iterations, met)
 
     @contextmanager
     def saved_on_signals(self) -> Iterator[None]:

@@ -66,7 +66,7 @@ class TraceWriter:
         self._old_is_back = False
         opened = threading.Event()
         # A daemon, so that a program that forgets to close its recording can still end.
-        self._thread = threading.Thread(target=self._run, args=(rows, opened), name="graphreel-writer", daemon=True)
+        self._thread: threading.Thread | None = threading.Thread(target=self._run, args=(rows, opened), name="graphreel-writer", daemon=True)
         self._thread.start()
         opened.wait()
         self._give_up_if_not_opened()
@@ -123,7 +123,11 @@ class TraceWriter:
         self._finished = finished
         self._ended = one_line(problem)
         self._queue.put(None)
-        self._thread.join()
+        if self._thread is not None:
+            self._thread.join()
+        # Python calls something of its own when it dies, where an exception of a signal handler would be lost: now,
+        # and not wherever the program stands.
+        self._thread = None
         if self._committed is None:
             self._old_is_back = put_back(self._path)
         self._lock.release()

@@ -21,7 +21,7 @@ from torch.utils.hooks import RemovableHandle
 from graphreel.capture.torch.autograd_notes import STOPPED, AutogradNotes, CallNote, HookCounts, LeafNote, NodeNote
 from graphreel.capture.torch.autograd_saved import SavedTensors, number_of
 from graphreel.capture.torch.log import NO_ALIAS, NO_TENSOR, PassLog, RawTensor
-from graphreel.capture.torch.spared import Spared
+from graphreel.capture.torch.spared import Spared, let_through
 from graphreel.capture.torch.tensors import TensorTable, note
 from graphreel.graph import ValueKind
 
@@ -210,7 +210,8 @@ def _type_of(metadata: Any) -> RawTensor:
             return metadata.dtype, None, metadata.device, NO_ALIAS
         sizes = tuple(size if type(size) is int else None for size in metadata.shape)
         return metadata.dtype, sizes, metadata.device, NO_ALIAS
-    except (RuntimeError, TypeError, ValueError):
+    except (RuntimeError, TypeError, ValueError) as error:
+        let_through(error)
         return None, None, None, NO_ALIAS
 
 

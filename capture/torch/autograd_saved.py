@@ -13,6 +13,7 @@ from torch import Tensor
 
 from graphreel.capture.torch.autograd_notes import SavedNote
 from graphreel.capture.torch.log import NO_TENSOR
+from graphreel.capture.torch.spared import let_through
 from graphreel.capture.torch.tensors import TensorTable, note
 
 _PREFIX = "_raw_saved_"
@@ -39,7 +40,8 @@ class SavedTensors:
     def _of(self, node: Any, attribute: str) -> Iterator[SavedNote]:
         try:
             held = getattr(node, attribute)
-        except RuntimeError:
+        except RuntimeError as error:
+            let_through(error)
             return  # the graph was freed by an earlier backward, which the engine is about to say
         name = attribute.removeprefix(_PREFIX)
         if not isinstance(held, tuple | list):
@@ -55,7 +57,8 @@ class SavedTensors:
         try:
             packed = saved.unpack_hook is not None
             data = saved.data
-        except (AttributeError, RuntimeError):
+        except (AttributeError, RuntimeError) as error:
+            let_through(error)
             return None
         if not isinstance(data, Tensor):
             # None is an argument that was left out, or a tensor that was freed.
@@ -78,5 +81,6 @@ def _bytes_of(tensor: Tensor) -> int:
         if tensor.layout is not torch.strided or not all(isinstance(size, int) for size in sizes):
             return -1
         return prod(sizes) * tensor.dtype.itemsize
-    except (RuntimeError, ValueError, NotImplementedError):
+    except (RuntimeError, ValueError, NotImplementedError) as error:
+        let_through(error)
         return -1

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from graphreel.capture.torch.ops import OpInfo
+from graphreel.capture.torch.spared import let_through
 from graphreel.capture.torch.watch import Numbering
 from graphreel.tracefile.model import IterationRecord
 
@@ -133,7 +134,8 @@ class EventPool:
         """An event that nobody uses."""
         try:
             return self._idle[device].pop()
-        except IndexError:
+        except IndexError as error:
+            let_through(error)
             return self.source.event(device)
 
     def give_back(self, device: str, events: Iterable[DeviceEvent]) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from types import FrameType, TracebackType
 
 from graphreel.capture.torch.log import NO_NODE, FailureNote, PassLog
+from graphreel.capture.torch.spared import let_through
 from graphreel.capture.torch.stacks import Line, Stacks
 from graphreel.graph import NodeId
 from graphreel.tracefile.extras import Finding
@@ -29,7 +30,8 @@ def text_of(error: BaseException) -> str:
     """What an exception says; its own method to say it may raise."""
     try:
         return str(error)
-    except Exception:  # noqa: BLE001 - whatever it is, it is the program's
+    except Exception as fault:  # noqa: BLE001 - whatever it is, it is the program's
+        let_through(fault)
         return "(it cannot be put into words)"
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from torch import Tensor
 
 from graphreel.capture.torch.ops import OpInfo
+from graphreel.capture.torch.spared import let_through
 from graphreel.capture.torch.tensors import TensorTable
 
 _NO_MEMORY = 0
@@ -122,7 +123,8 @@ def memory_of(tensor: Tensor) -> int:
     """Which storage a tensor has, as an object; 0 for none."""
     try:
         return int(tensor.untyped_storage()._cdata)
-    except (RuntimeError, NotImplementedError):
+    except (RuntimeError, NotImplementedError) as error:
+        let_through(error)
         return _NO_MEMORY
 
 

@@ -16,8 +16,13 @@ import torch
 from torch._C._autograd import _disable_profiler, _enable_record_function, _profiler_enabled
 from torch.autograd import profiler as autograd_profiler
 
+from graphreel.capture.torch.spared import let_through
+
 _LOG_LEVEL = "KINETO_LOG_LEVEL"
 _ENTRIES = ("_prepare_profiler", "_enable_profiler")
+
+_WITHIN = (torch.autograd.Function.apply.__func__.__code__, torch._ops.OpOverload.__call__.__code__)
+"""Functions that call C++, which calls Python again while a profile of it is taken."""
 
 _open_ranges: list[Any] = []
 """Ranges that began while our profile ran. Those that ended already may stand here too."""
@@ -42,10 +47,12 @@ class Piece:
     Attributes:
         results: What the profiler found.
         clock_ns: By how much its clock, the time of day, is ahead of the monotonic clock: at begin and end.
+        has_device: Whether it is of a device, too.
     """
 
     results: Any
     clock_ns: tuple[int, int]
+    has_device: bool = False
 
 
 class Profiler:
@@ -63,7 +70,7 @@ class Profiler:
         self._profile: Any = None
         self._clock_ns = 0
         self._listener: Callable[[Piece], None] | None = None
-        self._guarded: dict[str, tuple[Any, Any]] = {}
+        self._replaced: dict[str, tuple[Any, Any, Any]] = {}
         self._removed = False
         self._within_operation = False
 
@@ -87,6 +94,7 @@ class Profiler:
         try:
             self._profile = _quiet_profile()
         except RuntimeError as error:
+            let_through(error)
             self.refused = f"PyTorch's profiler did not start ({error})"
             return
         Profiler.running = self
@@ -107,10 +115,12 @@ class Profiler:
         try:
             profile.__exit__(None, None, None)
         except RuntimeError as error:
+            let_through(error)
             self.refused = f"PyTorch's profiler did not end as it should ({error})"
             return
         if self._listener is not None:
-            self._listener(Piece(profile.kineto_results, (self._clock_ns, clock_ns)))
+            clocks = self._clock_ns, clock_ns
+            self._listener(Piece(profile.kineto_results, clocks, profile.use_device is not None))
 
     def end(self) -> None:
         """The pass ended."""
@@ -124,10 +134,10 @@ class Profiler:
         """
         self.end()
         self._removed = True
-        for name, (theirs, ours) in self._guarded.items():
-            if getattr(autograd_profiler, name) is ours:
-                setattr(autograd_profiler, name, theirs)
-        self._guarded.clear()
+        for name, (owner, theirs, ours) in self._replaced.items():
+            if getattr(owner, name) is ours:
+                setattr(owner, name, theirs)
+        self._replaced.clear()
 
     def abandon(self) -> None:
         """In a forked child: profile nothing there, and let the child profile for itself."""
@@ -147,16 +157,20 @@ class Profiler:
         self.refused = "the program runs a profiler of its own, and PyTorch has room for one"
 
     def _guard(self) -> None:
-        """See to it that ours ends when the program starts a profiler of its own.
+        """See to it that ours ends when the program starts a profiler of its own, and that ranges are noted.
 
         WORKAROUND: torch/autograd/profiler.py calls these two by their module's names; a second profiler raises.
         """
         for name in _ENTRIES:
-            theirs = getattr(autograd_profiler, name, None)
-            if theirs is not None and name not in self._guarded:
-                ours = self._standing_aside(theirs)
-                setattr(autograd_profiler, name, ours)
-                self._guarded[name] = theirs, ours
+            self._replace(autograd_profiler, name, self._standing_aside)
+        self._replace(autograd_profiler.record_function, "__enter__", _noting_ranges)
+
+    def _replace(self, owner: Any, name: str, ours_of: Callable[[Callable[..., Any]], Callable[..., Any]]) -> None:
+        theirs = getattr(owner, name, None)
+        if theirs is not None and name not in self._replaced:
+            ours = ours_of(theirs)
+            setattr(owner, name, ours)
+            self._replaced[name] = owner, theirs, ours
 
     def _standing_aside(self, entry: Callable[..., Any]) -> Callable[..., Any]:
         def guarded(*args: Any, **kwargs: Any) -> Any:
@@ -165,6 +179,16 @@ class Profiler:
             return entry(*args, **kwargs)
 
         return guarded
+
+
+def _noting_ranges(enter: Callable[..., Any]) -> Callable[..., Any]:
+    def entered(opened: Any) -> Any:
+        result = enter(opened)
+        if Profiler.running is not None:
+            _open_ranges.append(opened.record)
+        return result
+
+    return entered
 
 
 _starting = [False]
@@ -195,6 +219,17 @@ def _is_within_operation() -> bool:
     return frame is not None
 
 
+def is_within_function() -> bool:
+    """Whether C++ code that PyTorch's profiler knows of is below on the stack, as far as the frames tell."""
+    frame = sys._getframe().f_back
+    while frame is not None:
+        code = frame.f_code
+        if code.co_name == "__torch_dispatch__" or code in _WITHIN or "torch/_library/" in code.co_filename:
+            return True
+        frame = frame.f_back
+    return False
+
+
 def _clock_ahead() -> int:
     """By how much the time of day is ahead of the monotonic clock: the reading that took least, of a few."""
     readings: list[tuple[int, int]] = []
@@ -217,7 +252,8 @@ def _experimental_config() -> Any:
     config = torch._C._profiler._ExperimentalConfig
     try:
         return config(expose_kineto_event_metadata=True)
-    except TypeError:
+    except TypeError as error:
+        let_through(error)
         return config()
 
 

@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from threading import get_ident
 from types import FrameType
 from typing import Any
-from weakref import WeakSet
 
 from torch import nn
 from torch._C import _current_graph_task_id, _is_tracing
@@ -19,6 +18,7 @@ from torch.nn.modules import module as module_hooks
 from torch.optim import Optimizer
 from torch.optim.optimizer import register_optimizer_step_post_hook, register_optimizer_step_pre_hook
 
+from graphreel.capture.interrupts import Uninterrupted
 from graphreel.capture.options import RecordOptions
 from graphreel.capture.torch.autograd_hooks import EngineHook, FunctionHook
 from graphreel.capture.torch.checkpoints import CheckpointHook
@@ -31,6 +31,7 @@ from graphreel.capture.torch.handing import Writer
 from graphreel.capture.torch.log import COMPILED, ScopeNote
 from graphreel.capture.torch.modules import ModuleCall, ModuleNames, call_names, optimizer_names
 from graphreel.capture.torch.passes import Passes
+from graphreel.capture.torch.resting import Resting
 from graphreel.capture.torch.spared import Spared, is_of_signal_handler
 from graphreel.capture.torch.stacks import NO_STACK, Stacks
 from graphreel.capture.torch.tensors import SwapGuard, TensorTable
@@ -38,7 +39,8 @@ from graphreel.capture.torch.threads import ThreadNotice
 from graphreel.tracefile.errors import TraceError
 from graphreel.tracefile.extras import Finding
 
-_running: "WeakSet[TorchRecorder]" = WeakSet()
+_running: "list[TorchRecorder]" = []
+"""Not held weakly: what would tell of a death is called wherever the program stands, and loses what is raised there."""
 
 
 class TorchRecorder:
@@ -75,10 +77,14 @@ class TorchRecorder:
         """Begin to record the calling thread; raises RecorderState where a recording runs already."""
         if any(recorder.alive for recorder in _running):
             raise RecorderState.running_already()
+        with Uninterrupted():
+            self._start()
+
+    def _start(self) -> None:
         self.alive = True
         self._thread = get_ident()
         self._passes = Passes(self._writer, self._options, self._mode)
-        _running.add(self)
+        _running.append(self)
         self._hooks = [
             module_hooks.register_module_forward_pre_hook(self._guarded(self._module_enters)),
             module_hooks.register_module_forward_hook(self._guarded(self._module_leaves), always_call=True),
@@ -92,23 +98,28 @@ class TorchRecorder:
             HookNotice(),
             self._passes.profiler,
         ]
+        self._hooks += self._passes.light.hooks(self._guarded)
+        self._resting = Resting(self._hooks[:2], self._mode.calls)
+        self._mode.wakes = self._resting.end
         compiled, threads, news = CompiledCode(self._mode, self._scope_begins), ThreadNotice(), CompilerNews()
-        self._hooks += [compiled, threads, CompilerWatch(self._hooks[:2], self._guarded(compiled.look))]
+        self._hooks += [self._resting, compiled, threads, CompilerWatch(self._hooks[:2], self._guarded(compiled.look))]
         self._passes.notices = lambda: [*news.take(), *compiled.take(), *threads.take()]
         self._passes.begin(time.perf_counter_ns())
 
     def stop(self, error: BaseException | None = None) -> None:
         """End the recording; `error` is the exception that ended the program, if one did."""
-        for hook in self._hooks:
-            hook.remove()
-        self._hooks = []
-        _running.discard(self)
-        if self.alive:
-            with Spared(self._give_up):
-                self._passes.finish_last(error)
-        self.alive = False
-        self._passes.drop()
-        self._passes.pushed.pop()
+        with Uninterrupted():
+            for hook in self._hooks:
+                hook.remove()
+            self._hooks = []
+            if self in _running:
+                _running.remove(self)
+            if self.alive:
+                with Spared(self._give_up):
+                    self._passes.finish_last(error)
+            self.alive = False
+            self._passes.drop()
+            self._passes.pushed.pop()
 
     def interrupt(self) -> None:
         """Hand over what was recorded so far, from any thread, when the program is about to be ended by a signal."""
@@ -122,16 +133,20 @@ class TorchRecorder:
         """Mark an iteration by hand. From the first mark on, only marked iterations are recorded."""
         if self._passes.by_hand:
             raise RecorderState.nested_iteration()
-        if self.alive:
-            self._passes.mark_begins()
+        error: BaseException | None = None
         try:
+            self._mark(self._passes.mark_begins)
             yield
-        except BaseException as error:
-            if self.alive:
-                self._passes.mark_ends(error)
+        except BaseException as raised:
+            error = raised
             raise
+        finally:
+            self._mark(lambda: self._passes.mark_ends(error))
+
+    def _mark(self, mark: Callable[[], None]) -> None:
         if self.alive:
-            self._passes.mark_ends(None)
+            with Uninterrupted(), Spared(self._give_up):
+                mark()
 
     def abandon(self) -> None:
         """In a forked child: record nothing more and leave the file to the parent."""
@@ -141,32 +156,36 @@ class TorchRecorder:
         self._passes.profiler.abandon()
         self._passes.pushed.pop()
 
-    def _guarded(self, hook: Callable[..., None]) -> Callable[..., None]:
+    def _guarded(self, hook: Callable[..., Any]) -> Callable[..., Any]:
         """A hook that hears only its own thread, and no `torch.jit.trace`; its faults never reach the program."""
 
         @hide_from_compiler
-        def guarded(*args: Any) -> None:
+        def guarded(*args: Any) -> Any:
             if self.alive and get_ident() == self._thread and not _is_tracing():
                 with Spared(self._give_up):
-                    hook(*args)
+                    return hook(*args)
+            return None
 
         return guarded
 
-    def _module_enters(self, module: nn.Module, args: tuple[Any, ...]) -> None:
+    def _module_enters(self, module: nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...] | None:
+        self._resting.end()
         calls = self._mode.calls
         if calls and calls[-1].note.classes == COMPILED and isinstance(module, GraphModule):
-            return  # What was compiled may be wrapped in a module, which is none of the program's.
+            return None  # What was compiled may be wrapped in a module, which is none of the program's.
         # Two frames up stands `inner` of `Module._call_impl`, which is on the stack for as long as the module runs.
         frame = sys._getframe(2)
-        above = next((call for call in reversed(calls) if call.module), None)
+        above = next((call for call in reversed(calls) if call.module), None) if calls else None
         root: ModuleNames | None = None
         if above is None and not any(call.note.is_again for call in calls):
             root = self._passes.module_called(module, frame)
         log = self._mode.log
         if log is None:
+            if above is None and (instead := self._resting.begin(module, args)) is not None:
+                return instead
             name = (type(module).__name__,)
             calls.append(ModuleCall(id(module), ScopeNote(0, name, name, 0)))
-            return
+            return None
         if above is None:
             names, classes, parts = self._passes.names.call(module, root)
         else:
@@ -174,6 +193,7 @@ class TorchRecorder:
             if len(log.events) >= self._options.operations_limit:
                 self._passes.within_bounds()
         self._enter(ModuleCall(id(module), ScopeNote(0, names, classes, 0), 0, parts, parts.path(module), frame))
+        return None
 
     def _enter(self, call: ModuleCall) -> None:
         """Something with a scope begins to run."""
@@ -250,6 +270,7 @@ class TorchRecorder:
 
     def _step_ends(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
         self._mode.step = 0
+        self._resting.end()
         self._drop_stale_calls()
         log = self._mode.log
         if log is not None:

@@ -1,9 +1,12 @@
 """A fault of the recorder's own must not reach the program; what the program raised itself must."""
 
-import signal
 from collections.abc import Callable
-from types import CodeType, TracebackType
-from typing import Any
+from pathlib import Path
+from types import TracebackType
+
+from graphreel.capture import interrupts
+
+_OURS = f"{Path(__file__).absolute().parent}/"
 
 
 class Spared:
@@ -27,19 +30,10 @@ class Spared:
 
 def is_of_signal_handler(error: BaseException) -> bool:
     """Whether one of the program's signal handlers raised it: they run wherever the program stands, within us too."""
-    codes = {_code_of(signal.getsignal(number)) for number in signal.valid_signals()} - {None}
-    trace = error.__traceback__
-    while trace is not None:
-        if trace.tb_frame.f_code in codes:
-            return True
-        trace = trace.tb_next
-    return False
+    return interrupts.is_of_signal_handler(error, lambda file: file.startswith(_OURS))
 
 
-def _code_of(handler: Any) -> CodeType | None:
-    # A function, a method, or an object that can be called.
-    for holder in (handler, getattr(handler, "__func__", None), vars(type(handler)).get("__call__")):
-        code = getattr(holder, "__code__", None)
-        if isinstance(code, CodeType):
-            return code
-    return None
+def let_through(error: Exception) -> None:
+    """Raise again what a signal handler raised, where other exceptions of its class are an answer like any other."""
+    if is_of_signal_handler(error):
+        raise error

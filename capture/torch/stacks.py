@@ -14,6 +14,7 @@ from types import CodeType, FrameType
 from typing import TypeAlias
 
 from graphreel.capture.torch import generated
+from graphreel.capture.torch.spared import let_through
 
 Line = tuple[str, int, str]
 """File, line and function."""
@@ -128,7 +129,8 @@ def source_text(file: str) -> str | None:
     try:
         with tokenize.open(file) as source:
             return source.read()
-    except (OSError, SyntaxError, UnicodeDecodeError):
+    except (OSError, SyntaxError, UnicodeDecodeError) as error:
+        let_through(error)
         return None
 
 

@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping, Sequence
 from ctypes import memmove
 from dataclasses import replace
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import numpy as np
 import numpy.typing as npt
@@ -71,10 +70,6 @@ class Chunks:
             self._spare.append(chunk)
 
 
-_chunks: "WeakKeyDictionary[TensorTable, Chunks]" = WeakKeyDictionary()
-"""Those of each recorder, which has one table."""
-
-
 class _Group:
     """Copies of tensors of one dtype, size and order, one in each row. Rows are whole words, for the checksum's sake.
 
@@ -127,7 +122,8 @@ class StatisticsWatch(Silent):
         self._table, self._only_checksums, self._wanted = table, only_checksums, wanted
         self._groups: dict[Kind, _Group] = {}
         self._found: list[tuple[list[Key], Columns]] = []
-        self._chunks = _chunks.setdefault(table, Chunks())
+        # Those of the recorder, which has one table.
+        self._chunks = table.kept.setdefault(Chunks, Chunks())
         self._written = Written()
         self._devices: dict[torch.device, DeviceRows] = {}
         self._last: dict[int, Key] = {}

@@ -7,14 +7,12 @@ the pass does not know these yet (new states of an optimizer, gradients, some op
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from fnmatch import translate
-from re import Pattern
-from re import compile as compile_pattern
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from graphreel.capture.filters import Filter
 from graphreel.capture.torch.errors import CannotKeep
 from graphreel.capture.torch.keyframes_layouts import view_of
 from graphreel.capture.torch.keyframes_memory import Memory
@@ -22,6 +20,7 @@ from graphreel.capture.torch.keyframes_writes import Written, tensors_given
 from graphreel.capture.torch.log import NO_NODE, PassLog
 from graphreel.capture.torch.ops import OpInfo
 from graphreel.capture.torch.quiet import Quiet
+from graphreel.capture.torch.spared import let_through
 from graphreel.capture.torch.tensors import TensorTable
 from graphreel.capture.torch.watch import Numbering, Silent
 from graphreel.graph import Graph, NodeId, ValueId, node_keys
@@ -34,26 +33,6 @@ _CANDIDATES = 4
 
 Key = tuple[int, int]
 """An event, and the number of a tensor that it gave or wrote."""
-
-
-class Filter:
-    """Globs over keys of nodes and names of values, from any part of theirs on; parts are set apart by `/` or `.`.
-
-    `layers.*` chooses what ran within `layers`, `aten.addmm.*` what that operator gave, `*.weight` the weights.
-    """
-
-    def __init__(self, globs: Sequence[str]) -> None:
-        self._exact = [_matcher(glob) for glob in globs]
-        # Without what is not known while the pass runs: lines, ordinals, and how-many-th call of a module it is.
-        self._roughly = [_matcher(f"{glob.partition('@')[0].partition(':')[0].partition('#')[0]}*") for glob in globs]
-
-    def takes(self, *texts: str) -> bool:
-        """Whether a node's key or a value's name passes."""
-        return not self._exact or _any(self._exact, texts)
-
-    def may_take(self, *texts: str) -> bool:
-        """Whether a key or a name that begins so may pass."""
-        return not self._roughly or _any(self._roughly, texts)
 
 
 @dataclass(slots=True)
@@ -71,6 +50,7 @@ class ValuesWatch(Silent):
 
     def __init__(self, globs: Sequence[str], limit: int, log: PassLog, table: TensorTable) -> None:
         self._filter, self._limit, self._log, self._table = Filter(globs), limit, log, table
+        self._globs = globs
         self._chooses = bool(globs)
         self._gradients = any("grad" in glob for glob in globs)
         self._written = Written()
@@ -126,6 +106,9 @@ class ValuesWatch(Silent):
             kept.append(RecordedTensor(replace(copy.view, value=ValueId(value)), storages))
         self._copies.clear()
         findings = (self._left_out(len(kept), left, left_bytes),) if left else ()
+        if self._chooses and not kept and not left:
+            shown = " ".join(f"--values {glob!r}" for glob in self._globs)
+            findings = (Finding("values-unmatched", f"no value was kept: none of this iteration matches {shown}"),)
         return replace(record, tensors=(*record.tensors, *kept), findings=(*record.findings, *findings))
 
     def _takes(self, graph: Graph, keys: Sequence[str], node: int, value: int) -> bool:
@@ -141,7 +124,8 @@ class ValuesWatch(Silent):
                 return
             memory = Memory()
             view = view_of(_alone(tensor), memory.row_of)
-        except (CannotKeep, RuntimeError, NotImplementedError):
+        except (CannotKeep, RuntimeError, NotImplementedError) as error:
+            let_through(error)
             # Nothing that could be shown: a class with rules of its own, or a tensor without memory.
             return
         self._nbytes += memory.nbytes
@@ -197,11 +181,3 @@ def _alone(tensor: Tensor) -> Tensor:
     if tensor.layout is not torch.strided or tensor.is_quantized or tensor.is_nested:
         return tensor
     return tensor.resolve_conj().resolve_neg().contiguous()
-
-
-def _matcher(glob: str) -> Pattern[str]:
-    return compile_pattern(rf"(?:^|\.){translate(glob.replace('/', '.'))}")
-
-
-def _any(matchers: Sequence[Pattern[str]], texts: Sequence[str]) -> bool:
-    return any(matcher.search(text.replace("/", ".")) for matcher in matchers for text in texts if text)
