@@ -22,6 +22,7 @@ from graphreel.graph.model import Graph, Node, Scope, Source, Value, source_file
 from graphreel.graph.nesting import common_scopes
 from graphreel.graph.networkx_format import from_networkx, to_networkx
 from graphreel.graph.progress import Cancelled, Progress, Unwatched
+from graphreel.graph.repeats import Repeats, name_stem, repeats
 from graphreel.graph.text import draw, parse
 from graphreel.graph.types import (
     NONE,
@@ -59,6 +60,7 @@ __all__ = [
     "ParseError",
     "Phase",
     "Progress",
+    "Repeats",
     "Scope",
     "ScopeId",
     "ScopeKind",
@@ -79,8 +81,10 @@ __all__ = [
     "from_networkx",
     "input_origins",
     "lint",
+    "name_stem",
     "node_keys",
     "parse",
+    "repeats",
     "scope_hashes",
     "source_files",
     "structure_hash",

@@ -38,3 +38,26 @@ def body_scopes(graph: Graph) -> IntColumn:
     for scope, owner in enumerate(owners):
         found[scope] = scope if owner != NONE else found[parents[scope]]
     return np.array(found, dtype=np.int32)
+
+
+def lifted_ends(graph: Graph, source: IntColumn, target: IntColumn) -> tuple[IntColumn, IntColumn, IntColumn]:
+    """Edges between nodes as edges within the innermost scope that holds both: two items, and that scope.
+
+    An item is what stands directly in that scope: a node by its number, or scope s as `graph.node_count + s`.
+    """
+    at = graph.nodes.scope
+    common = common_scopes(graph, at[source], at[target])
+    return _item(graph, source, common), _item(graph, target, common), common
+
+
+def _item(graph: Graph, node: IntColumn, within: IntColumn) -> IntColumn:
+    depth, parent = scope_depths(graph), graph.scopes.parent
+    scope = graph.nodes.scope[node]
+    found = np.where(scope == within, node, NONE).astype(np.int32)
+    rows = np.flatnonzero(found == NONE)
+    climbing = scope[rows]
+    wanted = depth[within[rows]] + 1
+    while np.any(higher := depth[climbing] > wanted):
+        climbing = np.where(higher, parent[climbing], climbing)
+    found[rows] = graph.node_count + climbing
+    return found

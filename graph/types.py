@@ -55,6 +55,8 @@ class ScopeKind(IntEnum):
     BRANCH = 5
     LOOP_BODY = 6
     LOOP_ITERATION = 7
+    DETECTED = 8
+    """Found by `grouped` where the source has no groups; no path nor key of anything else tells of it."""
 
 
 class Access(IntEnum):

@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from graphreel.graph import ROOT
+from graphreel.graph import ROOT, repeats
 from graphreel.gui.session import Session
 from graphreel.gui.views import Selection, What
-from graphreel.layout.types import BoxKind, VisibleGraph
+from graphreel.layout.types import SCOPE_KINDS, BoxKind, VisibleGraph
 from graphreel.render import Overlay
 
 
@@ -28,7 +28,7 @@ def selection_of(view: VisibleGraph, box: int) -> Selection:
     kind = view.kind[box]
     if kind == BoxKind.NODE:
         return Selection.of_node(ref)
-    return Selection.of_scope(ref) if kind in (BoxKind.SCOPE, BoxKind.GROUP) else Selection.of_value(ref)
+    return Selection.of_scope(ref) if kind in SCOPE_KINDS else Selection.of_value(ref)
 
 
 def overlay_of(session: Session) -> Overlay:
@@ -48,9 +48,12 @@ def overlay_of(session: Session) -> Overlay:
 
 
 def _box_of_scope(view: VisibleGraph, scope: int) -> int | None:
-    is_scope = (view.kind == BoxKind.SCOPE) | (view.kind == BoxKind.GROUP)
+    is_scope = np.isin(view.kind, SCOPE_KINDS)
+    runs = repeats(view.graph).first
     while scope != ROOT:
         found = np.flatnonzero(is_scope & (view.ref == scope))
+        if not len(found) and runs[scope] >= 0:
+            found = np.flatnonzero((view.kind == BoxKind.FOLD) & (view.ref == runs[scope]))
         if len(found):
             return int(found[0])
         scope = int(view.graph.scopes.parent[scope])
@@ -59,7 +62,7 @@ def _box_of_scope(view: VisibleGraph, scope: int) -> int | None:
 
 def _box_of_value(view: VisibleGraph, value: int) -> int | None:
     """The value's own box, where it has one; else its producer's, else its first consumer's."""
-    own = np.flatnonzero((view.kind >= BoxKind.INPUT) & (view.ref == value))
+    own = np.flatnonzero(np.isin(view.kind, (BoxKind.INPUT, BoxKind.OUTPUT)) & (view.ref == value))
     if len(own):
         return int(own[0])
     producer = int(view.graph.values.producer[value])

@@ -25,6 +25,12 @@ class BoxKind(IntEnum):
     """A value that enters the graph from outside (kind input only; weights are told inside their consumers)."""
     OUTPUT = 4
     """A value that the graph as a whole gives back."""
+    FOLD = 5
+    """A run of repeated scopes, "Block × 12": one box for all of them, as if they were one collapsed scope."""
+
+
+SCOPE_KINDS = (BoxKind.SCOPE, BoxKind.GROUP, BoxKind.FOLD)
+"""The boxes whose `ref` is a scope."""
 
 
 class EdgeKind(IntEnum):
@@ -43,7 +49,7 @@ class VisibleGraph:
 
     Attributes:
         kind: `BoxKind` of each box.
-        ref: The node, scope or value that each box stands for.
+        ref: The node, scope or value that each box stands for; of a FOLD the first scope.
         parent: The group around each box, or -1.
         first: Execution order: the first node that each box stands for (its consumer's, for an INPUT).
         edge_source, edge_target: Boxes at the ends of each edge.
@@ -51,6 +57,7 @@ class VisibleGraph:
         edge_count: How many node-to-node edges each edge stands for.
         edge_kind: `EdgeKind` of each edge.
         node_box: For every node of the graph the box in which it shows (its own, or a collapsed scope's).
+        repeats: How many scopes each box stands for: for a FOLD the length of its run, else 1.
     """
 
     graph: Graph
@@ -64,6 +71,7 @@ class VisibleGraph:
     edge_count: IntColumn
     edge_kind: ByteColumn
     node_box: IntColumn
+    repeats: IntColumn
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +84,36 @@ class LayoutOptions:
     group_padding: float = 16.0
     group_header: float = 30.0
     """Room at the top of a group for its title."""
+    column_gap: float = 48.0
+    """Between the columns of a training step."""
+    stub_width: float = 56.0
+    stub_height: float = 16.0
+    stub_gap: float = 4.0
+    """Between a box and its stubs, and between stubs."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Stubs:
+    """Chips beside boxes in place of edges that would run far. One row a stub.
+
+    Attributes:
+        box: The box that it stands beside; never a group.
+        leaves: Whether it tells where values go, at the box's right side, or where they come from, at its left side.
+        rects: x, y, width and height, shape (stubs, 4).
+        start, edge: Stub i stands for the view's edges `edge[start[i]:start[i + 1]]`.
+    """
+
+    box: IntColumn
+    leaves: ByteColumn
+    rects: FloatColumn
+    start: IntColumn
+    edge: IntColumn
+
+
+def no_stubs() -> Stubs:
+    """What a placement has in which every edge is drawn whole."""
+    nothing = np.zeros(0, dtype=np.int32)
+    return Stubs(nothing, np.zeros(0, dtype=np.uint8), np.zeros((0, 4)), np.zeros(1, dtype=np.int32), nothing)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -84,12 +122,15 @@ class Placement:
 
     Attributes:
         rects: x, y, width and height of each box, shape (boxes, 4).
-        route_start: The route of edge i is `route_points[route_start[i]:route_start[i + 1]]`.
+        route_start: The route of edge i is `route_points[route_start[i]:route_start[i + 1]]`; nothing where stubs
+            stand for the edge.
         route_points: Points of cubic Bézier splines, shape (points, 2): a start, then three points a segment, as in
             SVG's `M` and `C`. Routes begin at the source's border and end at the target's.
         size: Width and height of the whole picture.
         refs: What each box stands for, shape (boxes, 2): `BoxKind` (a group's is that of its scope) and ref. By these
             the next layout knows boxes again.
+        rows: In which row of its group each box stands, from the top; likewise for the next layout.
+        stubs: What stands in place of edges without a route.
     """
 
     rects: FloatColumn
@@ -97,3 +138,5 @@ class Placement:
     route_points: FloatColumn
     size: tuple[float, float]
     refs: IntColumn = field(default_factory=lambda: np.zeros((0, 2), dtype=np.int32))
+    rows: IntColumn = field(default_factory=lambda: np.zeros(0, dtype=np.int32))
+    stubs: Stubs = field(default_factory=no_stubs)

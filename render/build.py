@@ -6,7 +6,7 @@ import numpy as np
 
 from graphreel.graph import Graph, Progress, ScopeId, Unwatched, node_keys
 from graphreel.layout import lay_out, visible
-from graphreel.layout.types import BoxKind, Placement, VisibleGraph
+from graphreel.layout.types import SCOPE_KINDS, BoxKind, Placement, VisibleGraph
 from graphreel.render.classify import box_classes, edge_classes
 from graphreel.render.edge_labels import edge_labels
 from graphreel.render.labels import labels, measure, place
@@ -42,7 +42,7 @@ def _keys(view: VisibleGraph) -> tuple[str, ...]:
     for kind, ref in zip(view.kind.tolist(), view.ref.tolist(), strict=True):
         if kind == BoxKind.NODE:
             found.append(keys[ref])
-        elif kind in (BoxKind.SCOPE, BoxKind.GROUP):
+        elif kind in SCOPE_KINDS:
             found.append(graph.paths[ref])
         else:
             found.append(graph.strings[graph.values.name[ref]])

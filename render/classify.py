@@ -64,7 +64,8 @@ def box_classes(view: VisibleGraph) -> ByteColumn:
     by_op = np.array([op_class(graph.strings[op]) for op in distinct.tolist()], dtype=np.uint8)
     found[nodes] = by_op[inverse]
     by_phase = np.array([_SCOPES[phase] for phase in Phase], dtype=np.uint8)
-    for of_kind, offset in ((BoxKind.SCOPE, 0), (BoxKind.GROUP, BoxClass.GROUP_FORWARD - BoxClass.SCOPE_FORWARD)):
+    groups = BoxClass.GROUP_FORWARD - BoxClass.SCOPE_FORWARD
+    for of_kind, offset in ((BoxKind.SCOPE, 0), (BoxKind.FOLD, 0), (BoxKind.GROUP, groups)):
         boxes = np.flatnonzero(kind == of_kind).astype(np.int32)
         found[boxes] = by_phase[box_phases(view, boxes)] + offset
     found[kind == BoxKind.INPUT] = BoxClass.INPUT

@@ -11,8 +11,8 @@ from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
-from graphreel.graph import NONE, Graph, ScopeKind, ValueKind, word
-from graphreel.layout.types import BoxKind, FloatColumn, VisibleGraph
+from graphreel.graph import NONE, Graph, ScopeKind, ValueKind, name_stem, repeats, word
+from graphreel.layout.types import SCOPE_KINDS, BoxKind, FloatColumn, VisibleGraph
 from graphreel.render.classify import short_op
 from graphreel.render.shapes import CHEVRON
 from graphreel.render.styles import DETAIL, GROUP_DETAIL, GROUP_TITLE, NAME, TEXT_STYLES, TITLE
@@ -59,6 +59,7 @@ def labels(view: VisibleGraph) -> list[Label]:
     makers: dict[int, Callable[[int, int], Label]] = {
         BoxKind.NODE: _NodeLabels(view.graph),
         BoxKind.SCOPE: _ScopeLabels(view),
+        BoxKind.FOLD: _FoldLabels(view),
         BoxKind.GROUP: lambda box, scope: _group_label(view.graph, scope),
         BoxKind.INPUT: lambda box, value: _value_label(view.graph, value, "input"),
         BoxKind.OUTPUT: lambda box, value: _value_label(view.graph, value, "output"),
@@ -98,7 +99,7 @@ def _span_width(span: Span) -> float:
 
 def text_inset(kind: int) -> float:
     """How far from a box's left side its texts begin."""
-    return PADDING_X + CHEVRON_ROOM if kind in (BoxKind.SCOPE, BoxKind.GROUP) else PADDING_X
+    return PADDING_X + CHEVRON_ROOM if kind in SCOPE_KINDS else PADDING_X
 
 
 def title_middle(kind: int) -> float:
@@ -218,6 +219,10 @@ class TypeTexts:
         return found
 
 
+def _nodes_text(count: int) -> str:
+    return f"{count:,} {'node' if count == 1 else 'nodes'}"
+
+
 class _ScopeLabels:
     """Makes the labels of collapsed scopes: name, class and how much is inside."""
 
@@ -228,9 +233,36 @@ class _ScopeLabels:
 
     def __call__(self, box: int, scope: int) -> Label:
         count = int(self.nodes[box])
-        said = [_scope_class(self.graph, scope), f"{count:,} {'node' if count == 1 else 'nodes'}"]
+        said = [_scope_class(self.graph, scope), _nodes_text(count)]
         detail = " · ".join(part for part in said if part)
         return (Span(one_line(scope_title(self.graph, scope)), TITLE),), (Span(one_line(detail), DETAIL),)
+
+
+class _FoldLabels(_ScopeLabels):
+    """Makes the labels of folds: class and how many, which ones, and how much is inside."""
+
+    def __call__(self, box: int, scope: int) -> Label:
+        members = repeats(self.graph).members(scope)
+        title = f"{_fold_class(self.graph, scope)} × {len(members)}"
+        detail = f"{_fold_range(self.graph, members[0], members[-1])} · {_nodes_text(int(self.nodes[box]))}"
+        return (Span(one_line(title), TITLE),), (Span(one_line(detail), DETAIL),)
+
+
+def _fold_class(graph: Graph, scope: int) -> str:
+    """What a run is made of: the class, else the names' common part, else the name of what is around."""
+    written = "" if graph.scopes.kind[scope] == ScopeKind.DETECTED else _scope_class(graph, scope)
+    if written:
+        return written
+    name: str = graph.strings[graph.scopes.name[scope]]
+    common = name_stem(name).partition("#")[0].strip(" ._-:")
+    around: str = graph.strings[graph.scopes.name[graph.scopes.parent[scope]]]
+    return common or around or "block"
+
+
+def _fold_range(graph: Graph, first: int, last: int) -> str:
+    """`0–11`, or `layer_0 – layer_11`."""
+    one, other = (graph.strings[graph.scopes.name[scope]] for scope in (first, last))
+    return f"{one}–{other}" if _NUMBER.fullmatch(one) and _NUMBER.fullmatch(other) else f"{one} – {other}"
 
 
 def _group_label(graph: Graph, scope: int) -> Label:

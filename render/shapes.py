@@ -5,7 +5,14 @@ import numpy as np
 from graphreel.layout.types import BoxKind, FloatColumn, Placement, VisibleGraph
 from graphreel.render.overlay import Mark
 
-CORNER = {BoxKind.NODE: 6.0, BoxKind.SCOPE: 8.0, BoxKind.GROUP: 10.0, BoxKind.INPUT: 15.0, BoxKind.OUTPUT: 15.0}
+CORNER = {
+    BoxKind.NODE: 6.0,
+    BoxKind.SCOPE: 8.0,
+    BoxKind.GROUP: 10.0,
+    BoxKind.INPUT: 15.0,
+    BoxKind.OUTPUT: 15.0,
+    BoxKind.FOLD: 8.0,
+}
 """Radius of the corners by kind of box, in pixels at 100 %."""
 
 HEAD_LENGTH, HEAD_WIDTH = 7.0, 6.0
@@ -16,6 +23,9 @@ CHEVRON = 8.0
 
 STACK, STACK_INSET = 3.0, 4.0
 """How far the second outline of a collapsed scope shows below the first, and how much it is shorter on each side."""
+
+STACKED = {BoxKind.SCOPE: 1, BoxKind.FOLD: 2}
+"""How many outlines show below a box that stands for several things, each as far below the one before."""
 
 
 MARK_GAP = {Mark.FOUND: 3.0, Mark.SELECTED: 2.5, Mark.FAILED: 2.5, Mark.CURSOR: 4.0}
@@ -35,6 +45,14 @@ BADGE = 16.0
 def corner_radius(kind: int, width: float, height: float) -> float:
     """Radius of a box's corners."""
     return min(CORNER[BoxKind(kind)], width / 2, height / 2)
+
+
+def stack(kind: int, x: float, y: float, width: float, height: float) -> list[tuple[float, float, float, float]]:
+    """The outlines that show below a box: x, y, width and height of each, the lowest first."""
+    return [
+        (x + n * STACK_INSET, y + n * STACK, max(width - 2 * n * STACK_INSET, 0.0), height)
+        for n in range(STACKED.get(BoxKind(kind), 0), 0, -1)
+    ]
 
 
 def chevron(x: float, middle: float, *, expanded: bool) -> list[tuple[float, float]]:

@@ -13,8 +13,6 @@ from graphreel.render.labels import PADDING_X, title_middle
 from graphreel.render.overlay import NO_MARKS, Mark, Overlay
 from graphreel.render.scene import Scene
 from graphreel.render.shapes import (
-    STACK,
-    STACK_INSET,
     arrow_heads,
     badge,
     badge_text_baseline,
@@ -22,6 +20,7 @@ from graphreel.render.shapes import (
     corner_radius,
     group_depths,
     mark_rect,
+    stack,
 )
 from graphreel.render.styles import BOX_CLASSES, COUNT, EDGE_CLASSES, TEXT_STYLES
 from graphreel.render.svg_style import style_sheet
@@ -152,18 +151,19 @@ def _boxes(scene: Scene) -> Iterator[str]:
     written = _texts_by_box(scene)
     for box in np.flatnonzero(scene.view.kind != BoxKind.GROUP).tolist():
         parts = [_opening(scene, box), _title(scene.titles[box])]
-        if scene.view.kind[box] == BoxKind.SCOPE:
-            parts += [_stack(scene, box), _rect(scene, box), _chevron(scene, box)]
+        if scene.view.kind[box] in (BoxKind.SCOPE, BoxKind.FOLD):
+            parts += [*_stack(scene, box), _rect(scene, box), _chevron(scene, box)]
         else:
             parts.append(_rect(scene, box))
         yield "".join([*parts, written[box], "</g>"])
 
 
-def _stack(scene: Scene, box: int) -> str:
-    """A second outline that shows below the first: there is more inside."""
-    x, y, width, height = scene.placement.rects[box].tolist()
-    radius = corner_radius(BoxKind.SCOPE, width, height)
-    return _rounded("stack", x + STACK_INSET, y + STACK, max(width - 2 * STACK_INSET, 0.0), height, radius)
+def _stack(scene: Scene, box: int) -> Iterator[str]:
+    """The outlines that show below a box: there is more inside."""
+    kind = int(scene.view.kind[box])
+    rect = scene.placement.rects[box].tolist()
+    for outline in stack(kind, *rect):
+        yield _rounded("stack", *outline, corner_radius(kind, *rect[2:]))
 
 
 def _marks(scene: Scene, overlay: Overlay) -> Iterator[str]:

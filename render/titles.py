@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from graphreel.graph import NONE, Graph, ValueKind, word
+from graphreel.graph import NONE, Graph, ValueKind, repeats, word
 from graphreel.layout.types import BoxKind, VisibleGraph
 from graphreel.render.labels import TypeTexts, scope_title
 
@@ -18,6 +18,8 @@ def box_titles(view: VisibleGraph) -> tuple[str, ...]:
     for kind, ref in rows:
         if kind == BoxKind.NODE:
             found.append(_node_title(graph, ref, types))
+        elif kind == BoxKind.FOLD:
+            found.append(_fold_title(graph, ref))
         elif kind in (BoxKind.SCOPE, BoxKind.GROUP):
             found.append(_scope_title(graph, ref))
         else:
@@ -48,6 +50,13 @@ def _node_title(graph: Graph, node: int, types: TypeTexts) -> str:
 def _scope_title(graph: Graph, scope: int) -> str:
     written = graph.strings[graph.scopes.type[scope]]
     return "\n".join(filter(None, [graph.paths[scope] or scope_title(graph, scope), written]))
+
+
+def _fold_title(graph: Graph, scope: int) -> str:
+    members = [graph.paths[member] for member in repeats(graph).members(scope)]
+    written = graph.strings[graph.scopes.type[scope]]
+    said = f"{len(members)} repeated blocks, all alike"
+    return "\n".join(filter(None, [f"{members[0]} … {members[-1]}", written, said]))
 
 
 def _value_title(graph: Graph, value: int, types: TypeTexts) -> str:

@@ -349,7 +349,7 @@ FAULTS: list[tuple[str, Callable[[Graph], Graph]]] = [
     ("scopes.type points outside", changed("scopes", "type", 1, -1)),
     ("scopes.source points outside", changed("scopes", "source", 1, 99)),
     ("scopes.owner points outside", changed("scopes", "owner", 1, 99)),
-    ("scopes.kind holds a kind", changed("scopes", "kind", 1, 8)),
+    ("scopes.kind holds a kind", changed("scopes", "kind", 1, len(ScopeKind))),
     ("scope 0 is not the root", changed("scopes", "kind", 0, 2)),
     ("a scope stands before its parent", changed("scopes", "parent", 1, 2)),
     ("a scope has no name", changed("scopes", "name", 1, 0)),

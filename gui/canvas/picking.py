@@ -50,8 +50,8 @@ def box_at(scene: Scene, x: float, y: float) -> int | None:
 
 
 def is_openable(scene: Scene, box: int) -> bool:
-    """Whether a box is a scope, collapsed or open."""
-    return scene.view.kind[box] in (BoxKind.SCOPE, BoxKind.GROUP)
+    """Whether a box is a scope, collapsed or open, or a fold of several."""
+    return scene.view.kind[box] in (BoxKind.SCOPE, BoxKind.GROUP, BoxKind.FOLD)
 
 
 def edge_at(scene: Scene, bounds: Bounds, x: float, y: float, reach: float) -> int | None:
