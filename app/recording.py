@@ -207,7 +207,7 @@ class _ScriptRecording:
         met = self._recorder.met
         if self._recorder.problem or not met:
             return self._recorder.problem or "the script had no iteration, since no model ran in its main thread"
-        return none_came(self._options.iterations, met)
+        return none_came(self._options.iterations, met, "script")
 
     @contextmanager
     def saved_on_signals(self) -> Iterator[None]:
