@@ -35,7 +35,7 @@ def keep_compiler_out(code: CodeType, *, below: bool = False) -> None:
         eval_frame.set_code_exec_strategy(code, eval_frame._FrameExecStrategy(action.SKIP, inner))
 
 
-def hide_from_compiler(hook: Callable[..., None]) -> Callable[..., None]:
+def hide_from_compiler(hook: Callable[..., Any]) -> Callable[..., Any]:
     """Mark a hook of ours, which PyTorch's compiler would look into where it meets it on its way, and give it back."""
     marked: Any = hook
     keep_compiler_out(marked.__code__, below=True)

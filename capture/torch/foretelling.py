@@ -1,6 +1,6 @@
 """Compares each operation with what an earlier pass foretells, as long as the pass under way goes as that one went."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import FrameType
 from typing import Any
 from weakref import ref
@@ -22,11 +22,13 @@ class Foretelling(Noting):
 
     Attributes:
         earlier: That pass; None where there is none.
+        wakes: Called when operations are to be noted down from now on.
     """
 
     def __init__(self, table: TensorTable, stacks: Stacks) -> None:
         super().__init__(table, stacks)
         self.earlier: Earlier | None = None
+        self.wakes: Callable[[], None] | None = None
         self._agreed: list[Expected | None] = []
 
     @property
@@ -39,6 +41,8 @@ class Foretelling(Noting):
         if self.noted is not None and self.noted.events:
             self._remember(self.noted)
         self.noted, self._agreed = log, []
+        if log is not None and self.wakes is not None:
+            self.wakes()
         self.earlier = self.table.remembered[0] if log is not None and self.table.remembered else None
 
     def _remember(self, log: PassLog) -> None:
