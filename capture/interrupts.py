@@ -96,7 +96,7 @@ def _code_of(handler: Any) -> CodeType | None:
     while isinstance(handler, partial):
         handler = handler.func
     # A function, a method, or an object that can be called.
-    for holder in (handler, getattr(handler, "__func__", None), getattr(type(handler), "__call__", None)):
+    for holder in (handler, getattr(handler, "__func__", None), vars(type(handler)).get("__call__")):
         code = getattr(holder, "__code__", None)
         if isinstance(code, CodeType):
             return code

@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from graphreel.capture.torch.compiler import keep_compiler_out
+from graphreel.capture.torch.composite import run
 from graphreel.capture.torch.failures import text_of
 from graphreel.capture.torch.foretelling import Foretelling
 from graphreel.capture.torch.log import NO_ALIAS, NO_NODE
@@ -71,7 +72,7 @@ class RecordMode(Foretelling, TorchDispatchMode):
             # Let the tensor's own class go first: what it runs inside comes back here with the tensors it holds.
             return NotImplemented
         if self.noted is None:
-            return func(*args, **kwargs) if kwargs else func(*args)
+            return run(func, args, kwargs)
         info: OpInfo | None = None
         noted: tuple[Any, ...] | None = None
         expected: Expected | None = None

@@ -5,6 +5,7 @@ from typing import Any
 
 import torch
 
+from graphreel.capture.torch.composite import as_without_mode, is_composite
 from graphreel.capture.torch.profiler import begin_range
 
 UNSAFE_VIEWS = frozenset({"aten::_unsafe_view", "aten::lift_fresh", "aten::lift"})
@@ -107,12 +108,13 @@ def op_info(func: Any, index: int) -> OpInfo:
     views = tuple(_viewed(schema, result) for result in schema.returns)
     if name in UNSAFE_VIEWS:
         views = (schema.arguments[0].name,)
-    composite = _is_composite(name, schema.overload_name)
+    composite = is_composite(func)
+    call = _call_of(func, name)
     return OpInfo(
         index=index,
         func=func,
         name=str(func),
-        call=_call_of(func, name),
+        call=as_without_mode(call) if composite else call,
         arguments=tuple(a.name for a in schema.arguments),
         written=written,
         hidden_writes=HIDDEN_WRITES.get(name, frozenset()),
@@ -144,13 +146,3 @@ def _viewed(schema: Any, result: Any) -> str | None:
         if "*" in alias.after_set or alias.before_set & result.alias_info.before_set:
             return str(argument.name)
     return None
-
-
-def _is_composite(name: str, overload: str) -> bool:
-    """Whether the operator is made of others, which inference mode hands over whole (`reshape`, `contiguous`)."""
-    full = f"{name}.{overload}" if overload else name
-    try:
-        return torch._C._dispatch_has_kernel_for_dispatch_key(full, "CompositeImplicitAutograd")
-    except RuntimeError:
-        # `prim::device` and its kind, which torch.export's own tracing runs, are unknown to the dispatcher.
-        return False

@@ -15,6 +15,7 @@ from torch.nn import Parameter
 
 from graphreel.capture.torch.generators import Generators
 from graphreel.capture.torch.log import NO_ALIAS, NO_TENSOR, RawTensor
+from graphreel.capture.torch.spared import let_through
 from graphreel.graph import ValueKind
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ class TensorTable:
         generators: Names of the pass's random generators.
         entered: Told of each tensor from outside when the pass first takes it, while set.
         remembered: Earlier passes that this one may repeat, the last one first.
+        kept: What watches keep from pass to pass, by its class.
     """
 
     def __init__(self) -> None:
@@ -57,6 +59,7 @@ class TensorTable:
         self.entered: Callable[[int, torch.Tensor], None] | None = None
         self.generators = Generators()
         self.remembered: list[Earlier] = []
+        self.kept: dict[type, Any] = {}
         self.caught_up = 0
         self._owners: dict[int, tuple[Reference, int]] = {}
         self._places: dict[int, int] = {}
@@ -129,9 +132,10 @@ class TensorTable:
         self.refs.append(reference)
         self.caught_up = len(self.refs)
 
-    def enters_again(self, tensor: torch.Tensor, number: int, earlier: "Earlier") -> bool:
+    def enters_again(self, tensor: torch.Tensor, number: int, earlier: "Earlier", *, any_shape: bool) -> bool:
         """Take a tensor that is expected to enter with a number, as one of an earlier pass did; False if it does not.
 
+        It must be of the same shape as that one, unless it may have any.
         One that was there in the earlier pass under this number cannot have another one in this pass: all before it
         were just those that have the numbers before, or are new.
         """
@@ -140,7 +144,8 @@ class TensorTable:
             return refs[number]() is tensor
         expected = earlier.tensors[number]
         reference = earlier.refs[number]
-        if reference() is tensor and expected[3] == NO_ALIAS and self._is_as(tensor, expected):
+        is_as = tensor.dtype is expected[0] and tensor.shape == expected[1]
+        if is_as and reference() is tensor and expected[3] == NO_ALIAS:
             address = storage_address(tensor)
             owner = self._owners.get(address)
             if address and address == earlier.addresses.get(number) and (owner is None or owner[0]() is None):
@@ -156,14 +161,12 @@ class TensorTable:
                     self.entered(number, tensor)
                 return True
         self.catch_up()
-        if self.meet(tensor) != number or self.notes[number] != expected:
+        if self.meet(tensor) != number:
             return False
-        self.notes[number] = expected
-        return True
-
-    @staticmethod
-    def _is_as(tensor: torch.Tensor, expected: RawTensor) -> bool:
-        return tensor.dtype is expected[0] and tensor.shape == expected[1]
+        if self.notes[number] == expected:
+            self.notes[number] = expected
+            return True
+        return any_shape
 
     def _owner(self, tensor: torch.Tensor, number: int, *, seen: bool) -> int:
         """The tensor of this pass whose memory one shares that comes from outside, or -1."""
@@ -225,7 +228,8 @@ class TensorTable:
         self.catch_up()
         self.known.pop(id(tensor), None)
         self.numbers.pop(id(tensor), None)
-        for refs in (self.refs, *(earlier.refs for earlier in self.remembered)):
+        models = (earlier.model for earlier in self.remembered)
+        for refs in (self.refs, *(earlier.refs for earlier in (*self.remembered, *models) if earlier is not None)):
             refs[:] = [_GONE if reference() is tensor else reference for reference in refs]
         self._owners = {address: owner for address, owner in self._owners.items() if owner[0]() is not tensor}
 
@@ -248,7 +252,8 @@ def note(tensor: torch.Tensor, alias: int) -> RawTensor:
         # A size that differs from row to row of a jagged tensor is a symbol, and a new one each time.
         shape = tuple(size if type(size) is int else None for size in tensor.shape)
         return tensor.dtype, shape, tensor.device, alias
-    except (RuntimeError, ValueError, NotImplementedError):
+    except (RuntimeError, ValueError, NotImplementedError) as error:
+        let_through(error)
         return _UNKNOWN
 
 
@@ -259,7 +264,8 @@ def storage_address(tensor: torch.Tensor) -> int:
         return 0
     try:
         return tensor.untyped_storage().data_ptr()
-    except (RuntimeError, ValueError, NotImplementedError):
+    except (RuntimeError, ValueError, NotImplementedError) as error:
+        let_through(error)
         return 0
 
 

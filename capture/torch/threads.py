@@ -12,6 +12,7 @@ from typing import Any
 from torch.utils._python_dispatch import TorchDispatchMode, _pop_mode, _push_mode
 
 from graphreel.capture.torch.compiler import keep_compiler_out
+from graphreel.capture.torch.composite import run
 from graphreel.tracefile.extras import Finding
 
 _THREAD: Any = threading.Thread
@@ -39,10 +40,11 @@ class _Counting(TorchDispatchMode):
         self, func: Any, types: Sequence[type], args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:
         self.count += 1
-        return func(*args, **kwargs) if kwargs else func(*args)
+        return run(func, args, kwargs)
 
 
 keep_compiler_out(_Counting.__torch_dispatch__.__code__)
+keep_compiler_out(run.__code__)
 
 
 class ThreadNotice:

@@ -7,11 +7,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from graphreel.graph import Access
+from graphreel.graph import Access, ValueKind
 from graphreel.replay.torch.arguments import DTYPES, Call
 from graphreel.replay.torch.calls import Calls, operator_of
+from graphreel.replay.torch.drawing import draws
 from graphreel.replay.torch.memory import Conversion, Place, unconverted
-from graphreel.replay.torch.operators import is_composite, is_random, makes_views
+from graphreel.replay.torch.operators import is_composite, makes_views
 from graphreel.replay.torch.randomness import Randomness
 from graphreel.replay.torch.refused import Refused
 
@@ -45,11 +46,11 @@ class Running:
     """Executes nodes as recorded, or all in another dtype or on another device.
 
     What draws random numbers is executed as recorded and its results converted, so that the numbers are the same ones.
-    So is what the other dtype or device has no kernel for, and a note says so.
+    So is what the other dtype or device has no kernel for.
 
     Attributes:
         single: The dtype that single nodes are to be computed in.
-        notes: What was executed as recorded for want of a kernel.
+        as_recorded: Which nodes were executed as recorded all the same, and why.
     """
 
     calls: Calls
@@ -58,15 +59,24 @@ class Running:
     place: Place = recorded_place
     converts: bool = False
     single: Mapping[int, torch.dtype] = field(default_factory=dict)
-    notes: list[str] = field(default_factory=list)
+    as_recorded: dict[int, str] = field(default_factory=dict)
 
     def run(self, node: int, inputs: Sequence[Tensor]) -> Any:
         """What a node gives for these inputs; raises Refused, and whatever the operator raises."""
         call = self.calls.of(node)
         if not _had_gradients(call, len(self.calls.graph.outputs_of(node))):
-            with torch.no_grad():
-                return self._run(node, call, inputs)
+            with torch.no_grad(), _views_know_their_base():
+                return _map_tensors(Tensor.detach, self._run(node, call, self._trainable(node, inputs)))
         return self._run(node, call, inputs)
+
+    def _trainable(self, node: int, inputs: Sequence[Tensor]) -> list[Tensor]:
+        """The inputs of a composite operator, of which parameters ask for gradients: `matmul` goes another way then."""
+        graph = self.calls.graph
+        kinds = [graph.value(value).kind for value in graph.inputs_of(node).tolist()]
+        return [
+            tensor.detach().requires_grad_() if kind is ValueKind.PARAMETER and tensor.is_floating_point() else tensor
+            for tensor, kind in zip(inputs, kinds, strict=True)
+        ]
 
     def _run(self, node: int, call: Call, inputs: Sequence[Tensor]) -> Any:
         if node in self.single:
@@ -75,7 +85,8 @@ class Running:
         if not self.converts:
             return self.calls.run(node, call, inputs, self.randomness)
         operator = operator_of(call)
-        if operator is not None and is_random(operator):
+        if draws(call):
+            self.as_recorded[node] = "it draws random numbers, which are to be the same ones"
             return self._as_recorded(node, call, inputs)
         try:
             return self.calls.run(node, call.converted(self._converted), inputs, self.randomness)
@@ -83,7 +94,7 @@ class Running:
             if operator is None or makes_views(operator):
                 raise
             given = self._as_recorded(node, call, inputs)
-            self.notes.append(f"{operator} was executed as recorded: {str(error).partition(chr(10))[0]}")
+            self.as_recorded[node] = str(error).partition("\n")[0]
             return given
 
     def _converted(self, argument: Any) -> Any:
@@ -138,6 +149,18 @@ class Running:
             return entry.to(device=device, dtype=self.dtype(dtype))
 
         return returned(out)
+
+
+def _views_know_their_base() -> Any:
+    c = torch._C
+    excluded = c._dispatch_tls_local_exclude_set().remove(c.DispatchKey.ADInplaceOrView)
+    return c._ForceDispatchKeyGuard(c._dispatch_tls_local_include_set(), excluded)
+
+
+def _map_tensors(change: Callable[[Tensor], Tensor], out: Any) -> Any:
+    if isinstance(out, list | tuple):
+        return [_map_tensors(change, entry) for entry in out]
+    return change(out) if isinstance(out, Tensor) and out.requires_grad else out
 
 
 def _had_gradients(call: Call, outputs: int) -> bool:
