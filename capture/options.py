@@ -17,6 +17,8 @@ class Level(StrEnum):
     """Structure and sources."""
     TIMING = "timing"
     """The same, and when each node ran and for how long."""
+    LIGHT = "light"
+    """As `timing`, but of an iteration that goes as an earlier one did only PyTorch's profiler hears."""
     KERNELS = "kernels"
     """The same, and the work of devices: kernels, copies and their streams, as PyTorch's profiler sees them."""
     STATS = "stats"

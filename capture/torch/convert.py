@@ -91,6 +91,11 @@ class Converter:
             record = replace(record, findings=(*_findings(log, made.numbering), *record.findings))
         return record
 
+    def graph_of(self, log: PassLog) -> tuple[Graph, IntArray]:
+        """The graph of a pass, and the event of each of its nodes."""
+        made = self._made(log)
+        return made.graph, made.kept
+
     def _made(self, log: PassLog) -> _Made:
         for at, made in enumerate(self._recent):
             if _equal(log, made):

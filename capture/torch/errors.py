@@ -1,5 +1,7 @@
 """What can go wrong while PyTorch is recorded, each built by name."""
 
+import os
+import warnings
 from typing import Self
 
 from graphreel.capture.errors import CaptureError
@@ -7,6 +9,14 @@ from graphreel.capture.errors import CaptureError
 
 class RecorderWarning(UserWarning):
     """The recorder came to a fault of its own, or cannot see a part of the program; the program itself goes on."""
+
+
+def tell(message: str) -> None:
+    """Warn the user of something, also where the program takes warnings for errors; ours must not be one."""
+    try:
+        warnings.warn(message, RecorderWarning, stacklevel=3)
+    except RecorderWarning:
+        os.write(2, f"graphreel: {message}\n".encode(errors="replace"))
 
 
 class RecorderState(CaptureError):

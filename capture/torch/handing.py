@@ -31,12 +31,13 @@ class Handing:
 
     Attributes:
         count: How many iterations went to the writer.
+        convert: Makes iterations of passes, on the writer's thread.
     """
 
     def __init__(self, writer: Writer, stacks: Stacks) -> None:
         self.count = 0
         self._writer, self._stacks = writer, stacks
-        self._converter = Converter(stacks.lines)
+        self.convert = Converter(stacks.lines)
         self._held: tuple[PassLog, int] | None = None
 
     def take(self, log: PassLog, index: int) -> None:
@@ -50,12 +51,18 @@ class Handing:
         if log.loose is None or log.status is not Status.COMPLETE:
             self.release()
 
+    def put(self, record: Callable[[], IterationRecord], index: int) -> None:
+        """Take an iteration that was not noted down as a whole."""
+        self.release()
+        self.count += 1
+        self._writer.put(record, index)
+
     def release(self) -> None:
         """The program goes on, so what is held back is whole."""
         if self._held is not None:
             (log, index), self._held = self._held, None
             self.count += 1
-            self._writer.put(partial(self._converter, log), index)
+            self._writer.put(partial(self.convert, log), index)
 
     def forget_last_words(self) -> None:
         """The program does not go on after what is held back."""

@@ -79,3 +79,10 @@ def _live() -> Iterator[Optimizer]:
 def _parameters(optimizer: Optimizer) -> list[Tensor]:
     groups = getattr(optimizer, "param_groups", ())
     return [parameter for group in groups for parameter in group["params"]]
+
+
+def learning_rates(optimizer: Optimizer, step: int) -> dict[str, float]:
+    """The rates of an optimizer, the `step`th of a pass: the second has `lr:2`, its second group `lr:2.1`."""
+    name = "lr" if step <= 1 else f"lr:{step}"
+    rates = {name if at == 0 else f"{name}.{at}": group.get("lr") for at, group in enumerate(optimizer.param_groups)}
+    return {name: float(rate) for name, rate in rates.items() if isinstance(rate, float | int)}

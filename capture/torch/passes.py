@@ -20,6 +20,7 @@ from graphreel.capture.torch.dispatch import RecordMode
 from graphreel.capture.torch.failures import caught_in, failure_of, too_long
 from graphreel.capture.torch.handing import Handing, Writer
 from graphreel.capture.torch.kernels import KernelsWatch
+from graphreel.capture.torch.light import Light
 from graphreel.capture.torch.log import PassLog
 from graphreel.capture.torch.modules import ModuleNames, RootNames
 from graphreel.capture.torch.ops import OpInfo
@@ -45,6 +46,7 @@ class Passes:
         turns: Where passes end by themselves.
         pushed: The mode on PyTorch's stack of modes.
         profiler: PyTorch's profiler, for the iterations that ask for kernels.
+        light: The passes that only the profiler sees.
         backward: Looks at the backward of those passes that ask for it.
         notices: What there is to be told with the pass that ends.
     """
@@ -59,6 +61,7 @@ class Passes:
         self._options, self._mode = options, mode
         self._table, self._stacks = mode.table, mode.stacks
         self._handing = Handing(writer, mode.stacks)
+        self.light = Light(options, self.profiler, self._handing)
         # A profile that runs cannot end within an operation.
         self._boundary = Boundary(mode, lambda: Profiler.running is not self.profiler, self.next)
         self.turns, self._optimizers = self._boundary.turns, self._boundary.optimizers
@@ -90,6 +93,7 @@ class Passes:
             self.turns.called()
         self.roots.add(id(module))
         self.names.name(module)
+        self._give_to_profiler()
         if self._mode.log is None:
             self.pushed.pop()
             return None
@@ -102,7 +106,7 @@ class Passes:
 
     def module_left(self) -> None:
         """The outermost module is left again, and the pass may soon be found to have ended, within an operation."""
-        if not self._marked and not self._optimizers.stepping and not self._boundary.trained():
+        if not (self._marked or self.light.under_way or self._optimizers.stepping or self._boundary.trained()):
             self.profiler.pause()
 
     def step_begins(self, optimizer: Optimizer, frame: FrameType) -> None:
@@ -110,12 +114,14 @@ class Passes:
         self._optimizers.drop_stale(frame.f_back)
         nested = self._optimizers.stepping
         self._optimizers.begins(optimizer, frame)
+        self.light.stepped(optimizer)
         if self._marked or nested:
             return
         if id(optimizer) in self.turns.steps:
             self.next(None)
         self._work_begins()
-        self.profiler.resume()
+        if not self.light.under_way:
+            self.profiler.resume()
 
     def _work_begins(self, *at: Position) -> None:
         """The program goes on: a call at this position or a step begins."""
@@ -126,11 +132,13 @@ class Passes:
     def step_ends(self, optimizer: Optimizer) -> None:
         """An optimizer ended its step, and perhaps with it the work of a turn."""
         self._optimizers.ends()
+        self.light.step_ended(optimizer)
         if self._marked or self._optimizers.stepping:
             return
         self.turns.stepped(id(optimizer))
         # The pass's end is noticed within an operation, where no profile may end and another begin.
-        self.profiler.pause()
+        if not self.light.under_way:
+            self.profiler.pause()
 
     def begin(self, now: int, at: Position | None = None, *, worked: bool = False) -> None:
         """Begin the pass with the next number, and note it down if that is wanted."""
@@ -141,14 +149,15 @@ class Passes:
         self._mode.watch = self._table.entered = self._mode.before = None
         self._mode.base = _get_sequence_nr()
         level = self._level()
-        if level is None and not self._is_noted():
+        if self.light.begin(self._index, now, level) or (level is None and not self._is_noted()):
             self._mode.log = None
             return
+        level = None if self.light.is_bridge() else level
         log = PassLog(now, time.time_ns(), self._mode.ops, first=self._index == 0 and not self.by_hand, level=level)
         self._table.begin(log.tensors)
         self._mode.log = log
         self._mode.before = self._before_operation
-        if level is not None:
+        if level is not None and not (level is Level.LIGHT and self.light.may_begin(self._index)):
             self._watch(log)
         for call in self._mode.calls:
             # A pass that begins within a module starts with that module's scope.
@@ -191,6 +200,7 @@ class Passes:
         self._blind = not self.turns.calls
         if log is None or log.level is None:
             self._end_ns = time.perf_counter_ns()
+            self.light.finish(log, status, error and failure_of(error, self._mode.failed), self.notices)
             return
         # What is waited for after the last operation of a turn, such as data, is waited for by the next.
         turned = self.turns.worked and not self._marked and log.ends
@@ -204,6 +214,7 @@ class Passes:
         if error is not None:
             log.failure = failure_of(error, self._mode.failed)
         log.findings += caught_in(log, error, self._stacks.lines)
+        self.light.noted(log)
         self._handing.take(log, index)
 
     def let_go(self) -> None:
@@ -211,9 +222,15 @@ class Passes:
         self._mode.log = self._mode.watch = self._mode.before = self._table.entered = None
         self.backward.end()
 
+    def _give_to_profiler(self) -> None:
+        """The pass's work begins: perhaps the profiler alone sees it from now on."""
+        if self.light.called(self._index, self._mode.log, self.pushed.is_away):
+            self._mode.log = None
+
     def drop(self) -> None:
         """Give the pass under way up."""
         self.let_go()
+        self.light.drop()
         self.profiler.end()
 
     def give_up(self, finding: Finding) -> None:
@@ -227,24 +244,26 @@ class Passes:
         try:
             self._finish_last(error)
         finally:
+            self.light.end()
             self._handing.release()
 
     def _finish_last(self, error: BaseException | None) -> None:
         log, turns = self._mode.log, self.turns
         if isinstance(error, SystemExit) and not error.code:
             error = None
-        if log is None or log.level is None:
+        if not self.light.under_way and (log is None or log.level is None):
             self.drop()
             return
         if error is not None and not isinstance(error, KeyboardInterrupt | SystemExit | GeneratorExit):
             self._finish(Status.FAILED, error)
             return
-        if turns.loose is not None:
+        if turns.loose is not None and log is not None:
             # The program's last words, such as saving the model: they belong to no iteration.
             log.forget_from(turns.loose[0])
+        is_empty = log is not None and not log.events
         if turns.steps and not turns.is_broken_off() and not self._optimizers.stepping:
             self._finish()
-        elif not log.events or (self._index and not turns.worked and not self._boundary.trained() and not self.by_hand):
+        elif is_empty or (self._index and not turns.worked and not self._boundary.trained() and not self.by_hand):
             # Interrupted between two passes, as most are, or the last words again, which may have begun before.
             self._handing.forget_last_words()
             self.drop()
@@ -265,6 +284,7 @@ class Passes:
         self.drop()
         self.by_hand = self._marked = True
         self.begin(time.perf_counter_ns())
+        self._give_to_profiler()
 
     def mark_ends(self, error: BaseException | None) -> None:
         """End an iteration that the program marks, by this exception if there is one."""

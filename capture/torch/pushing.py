@@ -16,6 +16,11 @@ class Pushed:
         self._mode, self._depth, self._on = mode, _len_torch_dispatch_stack(), False
         self._inside = False
 
+    def is_away(self) -> bool:
+        """Take the mode away; whether that was possible."""
+        self.pop()
+        return not self._on
+
     def push(self) -> None:
         """Put the mode on top; under a mode of the program's own, wait."""
         above = _len_torch_dispatch_stack() - self._depth
