@@ -3,9 +3,10 @@
 from graphreel.replay.api import Replay
 from graphreel.replay.edits import Edit, RemoveNode, ReplaceOp, SetAttribute, SetDtype, SetValue
 from graphreel.replay.errors import BadEdit, CannotReplay, NoKeyframe, ReplayError, WorkerDied, WorkerFault
-from graphreel.replay.results import Difference, Drift, Missing, ReplayResult, Timing, Verified
+from graphreel.replay.results import AsRecorded, Difference, Drift, Missing, ReplayResult, Timing, Verified
 
 __all__ = [
+    "AsRecorded",
     "BadEdit",
     "CannotReplay",
     "Difference",

@@ -12,7 +12,7 @@ import numpy as np
 
 from graphreel.graph import NodeId, ValueId
 from graphreel.replay.edits import Edit, RemoveNode, ReplaceOp, SetAttribute, SetDtype, SetValue
-from graphreel.replay.results import Difference, Drift, Missing, ReplayResult, Timing, Verified
+from graphreel.replay.results import AsRecorded, Difference, Drift, Missing, ReplayResult, Timing, Verified
 from graphreel.tracefile.tensors import Bytes, RecordedTensor, Storage, TensorView
 
 Json = dict[str, Any]
@@ -108,11 +108,14 @@ def result_message(result: ReplayResult, arrays: list[Bytes]) -> Json:
         "total": result.total,
         "verified": result.verified.value,
         "compared": result.compared,
+        "comparable": result.comparable,
+        "unwritten": result.unwritten,
         "differences": [asdict(each) for each in result.differences],
         "missing": [asdict(each) for each in result.missing],
         "values": values_message(result.values, arrays),
         "drift": [[each.node, each.value, each.absolute, each.relative] for each in result.drift],
         "drifted_of": result.drifted_of,
+        "as_recorded": [asdict(each) for each in result.as_recorded],
         "notes": list(result.notes),
         "duration_ns": result.duration_ns,
     }
@@ -120,13 +123,15 @@ def result_message(result: ReplayResult, arrays: list[Bytes]) -> Json:
 
 def parse_result(message: Json, arrays: Sequence[Bytes]) -> ReplayResult:
     """A result as it was sent."""
-    more = {name: message[name] for name in ("executed", "total", "compared", "drifted_of", "duration_ns")}
+    counts = ("executed", "total", "compared", "comparable", "unwritten", "drifted_of", "duration_ns")
+    more = {name: message[name] for name in counts}
     return ReplayResult(
         verified=Verified(message["verified"]),
         differences=tuple(Difference(**each) for each in message["differences"]),
         missing=tuple(Missing(**each) for each in message["missing"]),
         values=parse_values(message["values"], arrays),
         drift=tuple(Drift(NodeId(node), ValueId(value), *numbers) for node, value, *numbers in message["drift"]),
+        as_recorded=tuple(AsRecorded(**each) for each in message["as_recorded"]),
         notes=tuple(message["notes"]),
         **more,
     )

@@ -16,6 +16,7 @@ class Verified(StrEnum):
     SCALARS = "scalars"
     """Only with the numbers that the program itself read, such as the loss: no statistics were recorded."""
     NOTHING = "nothing"
+    """With nothing: it was not asked for, or nothing could be compared."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,14 @@ class Missing:
 
 
 @dataclass(frozen=True, slots=True)
+class AsRecorded:
+    """A node that was executed as recorded though another dtype or device was asked for, and why."""
+
+    node: NodeId
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Drift:
     """How far a value is from that of the unchanged iteration.
 
@@ -72,13 +81,16 @@ class ReplayResult:
         executed: How many nodes were executed.
         total: How many there are up to the node that was asked for.
         verified: With what the numbers were compared.
-        compared: How many values were compared, or numbers.
+        compared: How many values were compared, and numbers that the program read.
+        comparable: How many of both were recorded of the nodes up to the one that was asked for.
+        unwritten: How many values were not compared since they lie in memory that nobody has written.
         differences: What differed, in order of execution; where the first ends the execution, there is one.
         missing: What could not be executed.
         values: The values that were asked for.
         drift: For every value that an edit, another dtype or another device changed, in order of execution; of values
             that stayed the same to the last bit there is none.
         drifted_of: How many values were compared for it.
+        as_recorded: The nodes that the other dtype or device did not reach, in order of execution.
         notes: What else is to be known, one line each.
         duration_ns: How long the nodes took, with all that was done around them.
     """
@@ -87,18 +99,29 @@ class ReplayResult:
     total: int
     verified: Verified = Verified.NOTHING
     compared: int = 0
+    comparable: int = 0
+    unwritten: int = 0
     differences: Sequence[Difference] = ()
     missing: Sequence[Missing] = ()
     values: Mapping[ValueId, RecordedTensor] = field(default_factory=dict)
     drift: Sequence[Drift] = ()
     drifted_of: int = 0
+    as_recorded: Sequence[AsRecorded] = ()
     notes: Sequence[str] = ()
     duration_ns: int = 0
 
     @property
     def exact(self) -> bool:
-        """Whether every node was executed, and everything that was compared is the same to the last bit."""
-        return not self.differences and not self.missing
+        """Whether every node was executed, and all that was recorded was compared and is the same to the last bit.
+
+        False where nothing was compared.
+        """
+        return not self.differences and not self.missing and self.compared > 0 and not self.left_out
+
+    @property
+    def left_out(self) -> int:
+        """How many values that could have been compared were not: behind what stopped the execution, or missing."""
+        return max(self.comparable - self.compared - self.unwritten, 0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,7 @@
 """Programs for the tests of replay that each use one thing of PyTorch's: views, writes, random numbers, modes, …."""
 
+import copy
+import io
 from collections.abc import Callable
 from typing import Any
 
@@ -132,6 +134,38 @@ def data_is_set() -> None:
         return model(torch.ones(2, 3)).sum()
 
     descend(list(model.parameters()), loss, steps=3)
+
+
+@feature
+def storages_are_set() -> None:
+    shared = torch.arange(6.0)
+    for _ in range(2):
+        mine, other = torch.randn(6), torch.zeros(2, 3)
+        # Another memory, of the same shape and of another one; then both tensors write it.
+        mine.set_(shared.untyped_storage(), 0, (6,))
+        other.set_(mine.untyped_storage(), 1, (2, 2), (2, 1))
+        other.mul_(3)
+        (mine + shared).sum().item()
+        last = torch.empty(0).set_(torch.rand(5).untyped_storage())
+        (last.add_(1) + 1).sum()
+        last.untyped_storage().fill_(0)
+        last.untyped_storage().copy_(torch.rand(5).untyped_storage())
+        (last * 2).sum()
+
+
+@feature
+def tensors_are_copied_deeply() -> None:
+    model = nn.Linear(3, 2)
+
+    def loss() -> Tensor:
+        average = copy.deepcopy(model)
+        noise = copy.deepcopy(torch.randn(2, 3))
+        saved = io.BytesIO()
+        torch.save(noise, saved)
+        saved.seek(0)
+        return model(noise).sum() + average(torch.load(saved)).sum()
+
+    descend(list(model.parameters()), loss)
 
 
 @feature

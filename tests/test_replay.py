@@ -227,17 +227,6 @@ def test_without_a_keyframe_it_says_which_iterations_have_one(trace: Trace) -> N
         Replay(trace, 0)
 
 
-def test_without_statistics_only_what_the_program_read_is_compared(tmp_path: Path) -> None:
-    from graphreel.replay.torch.session import Request, Session
-
-    trace = recorded(tmp_path / "run.reel", program)
-    session = Session(trace, 1)
-    session._value_columns = {}
-    result = session.run(Request(verify=True))
-    assert (result.verified, result.compared, result.exact) == (Verified.SCALARS, 1, True)
-    trace.close()
-
-
 def test_a_difference_is_told_with_its_node_and_numbers(tmp_path: Path) -> None:
     from graphreel.replay.torch.session import Request, Session
 

@@ -94,7 +94,7 @@ def command(
     if as_json:
         click.echo(json.dumps(_as_json(graph, index, result), indent=2, ensure_ascii=False))
     else:
-        _print(graph, index, result)
+        _print(graph, index, result, verify=verify)
     if verify and not result.exact:
         sys.exit(1)
 
@@ -183,7 +183,10 @@ def _as_json(graph: "Graph", index: int, result: "ReplayResult") -> dict[str, An
         "duration_ns": result.duration_ns,
         "verified": result.verified.value,
         "compared": result.compared,
-        "exact": result.exact if result.verified.value != "nothing" else None,
+        "comparable": result.comparable,
+        "unwritten": result.unwritten,
+        "not_compared": result.left_out,
+        "exact": result.exact if result.comparable else None,
         "differences": [
             {
                 "key": keys[each.node],
@@ -202,6 +205,7 @@ def _as_json(graph: "Graph", index: int, result: "ReplayResult") -> dict[str, An
             for d in result.drift
         ],
         "drift_of": result.drifted_of,
+        "as_recorded": [{"key": keys[each.node], "reason": each.reason} for each in result.as_recorded],
         "notes": list(result.notes),
     }
 
@@ -214,7 +218,7 @@ def _finite(numbers: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _print(graph: "Graph", index: int, result: "ReplayResult") -> None:
+def _print(graph: "Graph", index: int, result: "ReplayResult", *, verify: bool) -> None:
     from graphreel.graph import node_keys
 
     keys = node_keys(graph)
@@ -224,21 +228,49 @@ def _print(graph: "Graph", index: int, result: "ReplayResult") -> None:
     for missing in result.missing:
         behind = f" ({missing.behind} more need it)" if missing.behind else ""
         click.echo(f"  ! not executed: {keys[missing.node]}: {missing.reason}{behind}")
-    _print_verified(graph, result)
+    if verify:
+        _print_differences(graph, result)
+        click.echo(f"  {_verdict(result)}")
+    _print_as_recorded(graph, keys, result)
     if result.drifted_of:
         _print_drift(keys, result)
 
 
-def _print_verified(graph: "Graph", result: "ReplayResult") -> None:
-    from graphreel.graph import node_keys
+def _verdict(result: "ReplayResult") -> str:
+    """What came of the comparison, in one line: `verified` only where all was compared and is the same."""
     from graphreel.replay import Verified
 
-    if result.verified is Verified.NOTHING:
-        return
-    of = "values" if result.verified is Verified.STATISTICS else "numbers that the program read"
-    if not result.differences:
-        why = "" if result.verified is Verified.STATISTICS else "; no statistics were recorded, so nothing else was"
-        click.echo(f"  verified: all {result.compared} {of} are the same to the last bit{why}")
+    if not result.compared:
+        of = f"none of {result.comparable:,} values was" if result.comparable else "no value was recorded that could be"
+        return f"not verified: {of} compared"
+    only = result.verified is Verified.SCALARS
+    of = "numbers that the program read" if only else "values"
+    beside = "; nothing else was recorded to compare with" if only else ""
+    if result.unwritten:
+        beside += f"; left out: {result.unwritten:,} in memory that nobody has written"
+    if result.exact:
+        return f"verified: all {result.compared:,} {of} are the same to the last bit{beside}"
+    if result.left_out:
+        beside += f"; {result.left_out:,} were not compared"
+    apart = len(result.differences)
+    said = f"{apart:,} of them {'is' if apart == 1 else 'are'} different" if apart else "the same to the last bit"
+    return f"not verified: {result.compared:,} of {result.comparable:,} {of} were compared, {said}{beside}"
+
+
+def _print_as_recorded(graph: "Graph", keys: Sequence[str], result: "ReplayResult") -> None:
+    """The nodes that another dtype or device did not reach, those of one operator and one reason together."""
+    alike: dict[tuple[str, str], list[str]] = {}
+    for each in result.as_recorded:
+        alike.setdefault((graph.node(each.node).op, each.reason), []).append(keys[each.node])
+    for (op, reason), found in alike.items():
+        more = f" and {len(found) - 1} more" if len(found) > 1 else ""
+        click.echo(f"  ! executed as recorded: {op}: {reason}")
+        click.echo(f"      {found[0]}{more}")
+
+
+def _print_differences(graph: "Graph", result: "ReplayResult") -> None:
+    from graphreel.graph import node_keys
+
     for each in result.differences:
         node = graph.node(each.node)
         click.echo(f"  different ({each.what}): {node_keys(graph)[each.node]}")

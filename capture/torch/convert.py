@@ -2,13 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
 from graphreel.capture.torch.arguments import Signature, Signatures
 from graphreel.capture.torch.autograd_view import AutogradViews
+from graphreel.capture.torch.columns import IntArray, argument_columns, item_column
 from graphreel.capture.torch.log import (
     NO_ALIAS,
     NO_NODE,
@@ -27,8 +26,6 @@ from graphreel.capture.torch.watch import Numbering
 from graphreel.graph import NONE, Graph, GraphBuilder, NodeId
 from graphreel.tracefile.extras import Finding
 from graphreel.tracefile.model import IterationRecord, RecordedError
-
-IntArray: TypeAlias = npt.NDArray[np.int64]
 
 _REMEMBERED = 4
 """How many different passes are kept to compare with: training and evaluation often take turns."""
@@ -78,7 +75,7 @@ class Converter:
             status=log.status,
             started_ns=log.started_ns + begin - log.begin_ns,
             duration_ns=max(log.end_ns - begin, 0),
-            columns=columns | _argument_columns(log, made),
+            columns=columns | argument_columns(log, kept, made.places) | item_column(log, kept),
             scalars=self._scalars(log),
             error=_recorded_error(log, kept),
         )
@@ -171,28 +168,6 @@ def _findings(log: PassLog, numbering: Numbering) -> list[Finding]:
         found if found.node is None else replace(found, node=NodeId(nodes[found.node]) if found.node in nodes else None)
         for found in log.findings
     ]
-
-
-def _argument_columns(log: PassLog, made: _Made) -> dict[str, np.ndarray[Any, Any]]:
-    """The floats of the optimizer's operations, which change from step to step: `argument.value`, `argument.lr`, ….
-
-    Those of a list are as many columns, `argument.scalars[0]`, …, where they differ; most often they are equal.
-    """
-    floats = np.array(log.floats, dtype=np.float64)
-    columns: dict[str, np.ndarray[Any, Any]] = {}
-    for name, places in made.places.items():
-        rows, first, length = places.T
-        column = columns[f"argument.{name}"] = np.full(len(made.kept), np.nan)
-        column[rows] = floats[first]
-        for row, at, count in places[length > 1].tolist():
-            entries = floats[at : at + count]
-            if (entries == entries[0]).all():
-                continue
-            column[row] = np.nan
-            for place, entry in enumerate(entries):
-                missing = np.full(len(made.kept), np.nan)
-                columns.setdefault(f"argument.{name}[{place}]", missing)[row] = entry
-    return columns
 
 
 class GraphOfPass:
@@ -290,6 +265,8 @@ class GraphOfPass:
         """The tensor that an output is a view of, or -1."""
         if tensor in taken:
             return tensor
+        if event.op.takes_storage:
+            return next((taken[at] for at, name in enumerate(arguments) if name == "source"), NO_ALIAS)
         if event.op.may_copy:
             return self._log.tensors[tensor][3]
         views = event.op.view_of

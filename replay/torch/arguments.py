@@ -33,13 +33,6 @@ _MEMORY_FORMATS = _named(torch.memory_format)
 
 
 @dataclass(frozen=True, slots=True)
-class GeneratorName:
-    """Stands for a random generator among the arguments."""
-
-    name: str
-
-
-@dataclass(frozen=True, slots=True)
 class Call:
     """An operation with its arguments, but for its tensors.
 
@@ -47,6 +40,7 @@ class Call:
         positional: The first arguments, with None where a tensor belongs.
         keywords: Names of the others, whose arguments follow in `arguments`.
         tensors: Place among the arguments and number of the input, for each tensor.
+        storages: The same for the memory of each tensor that is given without it.
         lists: The same for each list of tensors; -1 in it stands for a None.
         columns: Place, column and length for what differs from step to step; length -1 for a single number.
         generators: Place and name of each random generator.
@@ -57,6 +51,7 @@ class Call:
     positional: int
     keywords: tuple[str, ...]
     tensors: tuple[tuple[int, int], ...] = ()
+    storages: tuple[tuple[int, int], ...] = ()
     lists: tuple[tuple[int, tuple[int, ...]], ...] = ()
     columns: tuple[tuple[int, str, int], ...] = ()
     generators: tuple[tuple[int, str], ...] = ()
@@ -71,6 +66,8 @@ class Call:
         arguments = list(self.arguments)
         for at, place in self.tensors:
             arguments[at] = inputs[place]
+        for at, place in self.storages:
+            arguments[at] = inputs[place].untyped_storage()
         for at, places in self.lists:
             arguments[at] = [None if place == NONE_ENTRY else inputs[place] for place in places]
         for at, column, length in self.columns:
@@ -95,6 +92,7 @@ class _Reading:
     positional: int = 0
     keywords: list[str] = field(default_factory=list)
     tensors: list[tuple[int, int]] = field(default_factory=list)
+    storages: list[tuple[int, int]] = field(default_factory=list)
     lists: list[tuple[int, tuple[int, ...]]] = field(default_factory=list)
     columns: list[tuple[int, str, int]] = field(default_factory=list)
     generators: list[tuple[int, str]] = field(default_factory=list)
@@ -117,8 +115,9 @@ def read_call(operator: Any, names: Sequence[str], attributes: Mapping[str, Any]
         at = len(reading.arguments)
         by_name = bool(argument.kwarg_only)
         if name in single:
-            _check_takes(argument, "a tensor", _is_tensor(argument.real_type))
-            reading.tensors.append((at, single.pop(name)))
+            bare = _peeled(argument.real_type)[0].kind() == "StorageType"
+            _check_takes(argument, "a tensor", bare or _is_tensor(argument.real_type))
+            (reading.storages if bare else reading.tensors).append((at, single.pop(name)))
             reading.add(name, None, by_name=by_name)
         elif name in listed:
             _check_takes(argument, "a list of tensors", _is_tensor_list(argument.real_type))
@@ -140,6 +139,7 @@ def read_call(operator: Any, names: Sequence[str], attributes: Mapping[str, Any]
         reading.positional,
         tuple(reading.keywords),
         tensors=tuple(reading.tensors),
+        storages=tuple(reading.storages),
         lists=tuple(reading.lists),
         columns=tuple(reading.columns),
         generators=tuple(reading.generators),

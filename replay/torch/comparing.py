@@ -11,36 +11,49 @@ import torch
 from torch import Tensor
 
 from graphreel.capture.torch.statistics_of import checksum_of, statistics_of
-from graphreel.graph import Access, Graph, ValueId
+from graphreel.graph import Access, ValueId
 from graphreel.replay.plan import Plan
 from graphreel.replay.results import Difference, Drift, Verified
 from graphreel.replay.torch.calls import operator_of
+from graphreel.replay.torch.drawing import draws
 from graphreel.replay.torch.execution import Execution, Outcome, flattened
-from graphreel.replay.torch.operators import is_random
 from graphreel.replay.torch.unwritten import Unwritten
 
-ValueColumns = Mapping[str, npt.NDArray[Any]]
-
-_ITEM = "aten._local_scalar_dense.default"
-_LOSS = "loss"
+Columns = Mapping[str, npt.NDArray[Any]]
+FloatArray = npt.NDArray[np.float64]
 
 
 class Verifier:
     """Compares as an execution goes on.
 
+    `columns` are those of the iteration's values, `items` what its nodes handed to the program (see `items_of`).
+
     Attributes:
         verified: With what.
-        compared: How many values, or numbers, were compared so far.
+        compared: How many values, and numbers that went to the program, were compared so far.
+        unwritten: How many values were not, since they lie in memory that nobody has written.
     """
 
-    def __init__(self, plan: Plan, columns: ValueColumns, scalars: Mapping[str, float], unwritten: Unwritten) -> None:
-        self._graph = plan.graph
-        self._columns = columns
+    def __init__(self, plan: Plan, columns: Columns, items: FloatArray | None, unwritten: Unwritten) -> None:
+        self._plan, self._graph = plan, plan.graph
+        self._columns, self._items = columns, items
         self._counted = _counted(columns, plan.graph.value_count)
-        self._items = items_of(plan.graph, scalars)
         self._unwritten = unwritten
         self.verified = Verified.STATISTICS if self._counted is not None else Verified.SCALARS
-        self.compared = 0
+        self.compared = self.unwritten = 0
+
+    def told(self, nodes: int) -> dict[str, Any]:
+        """What the result of an execution of the first so many nodes says of the comparison, by name."""
+        given = np.array([value for step in self._plan.steps[:nodes] for value in step.outputs], np.int64)
+        comparable = 0 if self._counted is None else int(self._counted[given].sum())
+        if self._items is not None:
+            comparable += int((~np.isnan(self._items[:nodes])).sum())
+        return {
+            "verified": self.verified if self.compared else Verified.NOTHING,
+            "compared": self.compared,
+            "comparable": comparable,
+            "unwritten": self.unwritten,
+        }
 
     def check(self, execution: Execution, outcome: Outcome) -> list[Difference]:
         """What a node gave that is not as recorded."""
@@ -51,21 +64,26 @@ class Verifier:
 
     def _check(self, execution: Execution, outcome: Outcome) -> list[Difference]:
         found: list[Difference] = []
-        recorded = self._items.get(outcome.step.node)
-        if recorded is not None and outcome.item is not None:
-            found += self._check_item(outcome, recorded)
+        if self._items is not None and isinstance(outcome.item, int | float):
+            found += self._check_item(outcome, float(self._items[outcome.step.node]))
         if self._counted is None:
             return found
         for value in outcome.step.outputs:
             tensor = execution.live.get(value)
-            if self._counted[value] and tensor is not None and not self._unwritten.has(execution, value):
+            if not self._counted[value] or tensor is None:
+                continue
+            if self._unwritten.has(execution, value):
+                self.unwritten += 1
+            else:
                 found += self._check_value(outcome, value, tensor)
         return found
 
     def _check_item(self, outcome: Outcome, recorded: float) -> list[Difference]:
-        self.compared += 1
         replayed = float(outcome.item)
-        if replayed == recorded or (math.isnan(replayed) and math.isnan(recorded)):
+        if math.isnan(recorded) and math.isnan(replayed):
+            return []
+        self.compared += 1
+        if replayed == recorded:
             return []
         numbers = {"item": recorded}, {"item": replayed}
         return [Difference(outcome.step.node, ValueId(-1), "item", *numbers)]
@@ -97,7 +115,7 @@ def _apart(one: float, other: float) -> bool:
     return one != other and not (math.isnan(one) and math.isnan(other))
 
 
-def _counted(columns: ValueColumns, values: int) -> npt.NDArray[np.bool_] | None:
+def _counted(columns: Columns, values: int) -> npt.NDArray[np.bool_] | None:
     """For which values there are statistics; None where there are none at all, or none that fit."""
     checksum, counted = columns.get("checksum"), columns.get("counted")
     if checksum is None or len(checksum) != values or checksum.dtype.kind not in "iu":
@@ -107,27 +125,21 @@ def _counted(columns: ValueColumns, values: int) -> npt.NDArray[np.bool_] | None
     return counted.astype(np.bool_) if len(counted) == values else None
 
 
-def items_of(graph: Graph, scalars: Mapping[str, float]) -> dict[int, float]:
-    """The numbers that the program read, by the node that read them, as far as the iteration's scalars tell.
+def items_of(columns: Columns, nodes: int) -> FloatArray | None:
+    """What each node handed to the program, by the columns of the nodes; NaN where it is NaN or nothing.
 
-    They are told by the line of the program, or as the loss: of several reads at one line the last counts.
+    None where no such numbers were recorded.
     """
-    found: dict[str, int] = {}
-    for node in range(graph.node_count):
-        if graph.strings[int(graph.nodes.op[node])] != _ITEM:
-            continue
-        source = graph.node(node).source
-        name = "" if source is None else f"item {source.file.rpartition('/')[2]}:{source.line}"
-        found[name if name in scalars else _LOSS] = node
-    return {node: float(scalars[name]) for name, node in found.items() if name in scalars}
+    found = columns.get("item")
+    return found if found is not None and len(found) == nodes and found.dtype == np.float64 else None
 
 
 def repeats(execution: Execution, outcome: Outcome) -> bool:
     """Whether a node gives the same once more from the same inputs; True where that cannot be tried."""
     step = outcome.step
-    operator = operator_of(execution.running.calls.of(step.node))
+    call = execution.running.calls.of(step.node)
     accesses = execution.plan.graph.node(step.node).accesses
-    if operator is None or is_random(operator) or Access.WRITE in accesses:
+    if operator_of(call) is None or draws(call) or Access.WRITE in accesses:
         return True
     again = flattened(execution.running.run(step.node, [execution.live[value] for value in step.inputs]))
     given = [execution.live[value] for value in step.outputs if value in execution.live]

@@ -15,9 +15,8 @@ from graphreel.graph import NONE, Access, node_keys
 from graphreel.replay.edits import Edit, RemoveNode, SetValue
 from graphreel.replay.plan import Plan, Step
 from graphreel.replay.results import Missing
-from graphreel.replay.torch.calls import operator_of
+from graphreel.replay.torch.drawing import draws
 from graphreel.replay.torch.memory import Memory
-from graphreel.replay.torch.operators import is_random
 from graphreel.replay.torch.refused import Refused
 from graphreel.replay.torch.running import Running
 from graphreel.tracefile.tensors import Change, Keyframe, TensorView
@@ -123,8 +122,7 @@ class Execution:
         fresh = self.running.randomness.before(step.node)
         if self._unknown_random is None:
             return
-        operator = operator_of(self.running.calls.of(step.node))
-        if operator is not None and is_random(operator):
+        if draws(self.running.calls.of(step.node)):
             if not fresh:
                 key = node_keys(self.plan.graph)[self._unknown_random]
                 raise Refused(f"it draws random numbers, and those of {key} before it were not drawn")
@@ -159,7 +157,7 @@ class Execution:
         if view is None:
             raise Refused(self._not_kept(value))
         base = self.plan.base[value]
-        if view.storage < 0 and not view.parts and view.layout == "strided":
+        if view.storage < 0 and not view.parts and view.layout in {"base", "strided"}:
             if base not in self.live:
                 raise Refused(self._not_kept(value))
             return self._memory.look(view, self.live[base])
@@ -243,10 +241,10 @@ class Execution:
             if graph.inputs.access[first + at] == Access.WRITE and self.plan.storage[value] != NONE:
                 self._spoiled[self.plan.storage[value]] = blamed
         try:
-            operator = operator_of(self.running.calls.of(step.node))
+            unknown = draws(self.running.calls.of(step.node))
         except Refused:
             return
-        if operator is not None and is_random(operator):
+        if unknown:
             self._unknown_random = step.node
 
 

@@ -1,6 +1,7 @@
 """How a node's call is executed: as recorded, in another dtype, or on another device."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -89,7 +90,8 @@ class Running:
             self.as_recorded[node] = "it draws random numbers, which are to be the same ones"
             return self._as_recorded(node, call, inputs)
         try:
-            return self.calls.run(node, call.converted(self._converted), inputs, self.randomness)
+            with _default_dtype(self.dtype(torch.get_default_dtype())):
+                return self.calls.run(node, call.converted(self._converted), inputs, self.randomness)
         except RuntimeError as error:
             if operator is None or makes_views(operator):
                 raise
@@ -161,6 +163,17 @@ def _map_tensors(change: Callable[[Tensor], Tensor], out: Any) -> Any:
     if isinstance(out, list | tuple):
         return [_map_tensors(change, entry) for entry in out]
     return change(out) if isinstance(out, Tensor) and out.requires_grad else out
+
+
+@contextmanager
+def _default_dtype(dtype: torch.dtype) -> Iterator[None]:
+    """Let an operation that is given no dtype, such as `ones`, make tensors of this one."""
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(dtype)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(before)
 
 
 def _had_gradients(call: Call, outputs: int) -> bool:

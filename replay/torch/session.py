@@ -13,14 +13,15 @@ from graphreel.graph import NONE, NodeId, ValueId, node_keys
 from graphreel.replay.edits import FLOATING, Edit, SetDtype, check_edits
 from graphreel.replay.errors import CannotReplay, NoKeyframe
 from graphreel.replay.plan import plan_of
-from graphreel.replay.results import Difference, Drift, ReplayResult, Timing, Verified
+from graphreel.replay.results import AsRecorded, Difference, Drift, ReplayResult, Timing
 from graphreel.replay.torch.arguments import DTYPES
 from graphreel.replay.torch.calls import Calls
-from graphreel.replay.torch.comparing import Verifier, drift
+from graphreel.replay.torch.comparing import Verifier, drift, items_of
+from graphreel.replay.torch.drawing import draws
 from graphreel.replay.torch.environment import environment
 from graphreel.replay.torch.execution import Execution, Outcome
 from graphreel.replay.torch.memory import recorded
-from graphreel.replay.torch.operators import Operators, is_random
+from graphreel.replay.torch.operators import Operators
 from graphreel.replay.torch.randomness import Randomness
 from graphreel.replay.torch.refused import Refused
 from graphreel.replay.torch.running import Running, recorded_place, to_dtype
@@ -72,9 +73,10 @@ class Session:
             raise NoKeyframe.at(trace.path, index, trace.keyframes)
         self._keyframe = keyframe
         self._plan = plan_of(self.graph)
-        self._calls = Calls(self.graph, trace.columns(index), Operators(modules))
+        columns = trace.columns(index)
+        self._calls = Calls(self.graph, columns, Operators(modules))
+        self._items = items_of(columns, self.graph.node_count)
         self._value_columns = trace.value_columns(index)
-        self._scalars = next((entry.scalars for entry in trace.iterations if entry.index == index), {})
         self._recorded_with = trace.info.versions.get("torch", "")
         self._paused: tuple[Execution, dict[str, Tensor]] | None = None
 
@@ -86,24 +88,24 @@ class Session:
             begin = time.perf_counter_ns()
             plain, edited = self._executions(request)
             unwritten = Unwritten(self._plan)
-            verifier = None
-            if request.verify:
-                verifier = Verifier(self._plan, self._value_columns, self._scalars, unwritten)
+            recorded_as = self._plan, self._value_columns, self._items
+            verifier = Verifier(*recorded_as, unwritten) if request.verify else None
             found = self._loop(request, plain, edited, verifier, unwritten)
             duration = time.perf_counter_ns() - begin
         shown = edited or plain
         assert shown is not None
+        total = self._plan.count(request.until)
         return ReplayResult(
             executed=found.executed,
-            total=self._plan.count(request.until),
-            verified=verifier.verified if verifier is not None and plain is not None else Verified.NOTHING,
-            compared=verifier.compared if verifier else 0,
+            total=total,
+            **({} if verifier is None else verifier.told(total)),
             differences=tuple(found.differences),
             missing=tuple(shown.missing),
             values=found.values,
             drift=tuple(found.drift),
             drifted_of=found.drifted_of,
-            notes=tuple(dict.fromkeys([*notes, *shown.running.notes])),
+            as_recorded=tuple(AsRecorded(NodeId(node), why) for node, why in shown.running.as_recorded.items()),
+            notes=tuple(dict.fromkeys(notes)),
             duration_ns=duration,
         )
 
@@ -228,7 +230,7 @@ class Session:
         """Let both executions take the next step, drawing the same random numbers."""
         if plain is None or edited is None:
             return (plain.advance() if plain else None), (edited.advance() if edited else None)
-        if not self._draws(node):
+        if not (self._draws(plain, node) or self._draws(edited, node)):
             return plain.advance(), edited.advance()
         before = plain.running.randomness.save()
         outcome = plain.advance()
@@ -238,9 +240,9 @@ class Session:
         plain.running.randomness.restore(after)
         return outcome, other
 
-    def _draws(self, node: int) -> bool:
+    def _draws(self, execution: Execution, node: int) -> bool:
         try:
-            return is_random(self._calls.of(node).operator)
+            return draws(execution.running.calls.of(node))
         except Refused:
             return False
 
