@@ -15,6 +15,7 @@ from weakref import ref
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from graphreel.capture.torch.bare_storages import is_rebuilding
 from graphreel.capture.torch.compiler import keep_compiler_out
 from graphreel.capture.torch.composite import run
 from graphreel.capture.torch.failures import text_of
@@ -115,7 +116,7 @@ class RecordMode(Foretelling, TorchDispatchMode):
         if frame is not None and frame.f_code is ENGINE:
             return None
         info = self._ops.get(id(func)) or self._learn(func)
-        if not info.skipped:
+        if not (info.skipped or (info.rebuilds and is_rebuilding(frame))):
             self.ask(info, frame, args, kwargs)
         return info
 
@@ -123,7 +124,7 @@ class RecordMode(Foretelling, TorchDispatchMode):
         self, info: OpInfo, frame: FrameType | None, args: tuple[Any, ...], kwargs: Mapping[str, Any] | None
     ) -> tuple[Any, ...] | None:
         """What is noted down of an operation before it runs; None for one that is not noted down."""
-        if info.skipped:
+        if info.skipped or (info.rebuilds and is_rebuilding(frame)):
             return None
         noted = self.take(info, frame, args, kwargs)
         if self.watch is not None and self.noted is not None:

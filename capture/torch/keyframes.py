@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn import Parameter
 
+from graphreel.capture.torch.bare_storages import with_tensors
 from graphreel.capture.torch.errors import CannotKeep
 from graphreel.capture.torch.keyframes_collect import Collected, Kept
 from graphreel.capture.torch.keyframes_environment import environment
@@ -70,7 +71,8 @@ class KeyframeWatch(Silent):
             self._states.settle()
             writes = bool(info.written or info.hidden_writes)
             position = 0
-            for number, tensor in zip(inputs, tensors_in([*args, *kwargs.values()] if kwargs else args), strict=True):
+            given = with_tensors(args) if info.takes_storage else args
+            for number, tensor in zip(inputs, tensors_in([*given, *kwargs.values()] if kwargs else given), strict=True):
                 if tensor is not None:
                     self._look((event, position), number, tensor, writes=writes)
                     position += 1
@@ -92,7 +94,7 @@ class KeyframeWatch(Silent):
         for number, tensor in zip(outputs, tensors_given(out), strict=True):
             if number not in self._states.all:
                 self._states.add(number, tensor, made=True, settled=info.fresh).early = self._early
-        if not any(isinstance(given, torch.UntypedStorage) for given in args):
+        if not info.takes_storage:
             for tensor in self._written.tensors(info, args, kwargs):
                 self._states.wrote(self._table.numbers.get(id(tensor), -1))
         self._random.after(event, info)

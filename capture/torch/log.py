@@ -137,6 +137,7 @@ class PassLog:
         floats: Floats of the optimizer's operations, in order.
         errors: What operations raised, by event.
         items: Numbers that the program read, by tensor (`loss.item()`), and the line that read them.
+        handed: Numbers that operations handed to the program, by event.
         losses: The tensors that backward started from, in order.
         scalars: Numbers known otherwise, such as learning rates.
         preparation: How many events at the front only prepared the run, up to the last parameter of a module.
@@ -162,6 +163,7 @@ class PassLog:
     floats: list[float] = field(default_factory=list)
     errors: dict[int, str] = field(default_factory=dict)
     items: dict[int, tuple[float, int]] = field(default_factory=dict)
+    handed: dict[int, float] = field(default_factory=dict)
     losses: list[int] = field(default_factory=list)
     scalars: dict[str, float] = field(default_factory=dict)
     preparation: int = 0
@@ -183,6 +185,7 @@ class PassLog:
     def forget_from(self, event: int) -> None:
         """Drop the last operations, from this one on, none of which is an optimizer's."""
         del self.events[event:], self.starts[event:], self.ends[event:]
+        self.handed = {at: number for at, number in self.handed.items() if at < event}
         self.errors = {at: error for at, error in self.errors.items() if at < event}
 
     def event(self, index: int) -> Event:

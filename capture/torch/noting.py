@@ -16,6 +16,7 @@ from torch.autograd import _make_grads
 from torch.autograd.graph import _engine_run_backward
 from torch.nn import Parameter
 
+from graphreel.capture.torch.bare_storages import BareStorages
 from graphreel.capture.torch.distributed import described
 from graphreel.capture.torch.log import NO_ALIAS, NO_NODE, NO_TENSOR, NUMBER, TENSOR, PassLog
 from graphreel.capture.torch.ops import OpInfo
@@ -66,6 +67,7 @@ class Noting:
         self.first = 0
         self.task, self.task_stack = -1, NO_STACK
         self._node = (-1, "")
+        self._storages = BareStorages(table)
 
     def ask(
         self, info: OpInfo, frame: FrameType | None, args: tuple[Any, ...], kwargs: Mapping[str, Any] | None
@@ -140,6 +142,11 @@ class Noting:
             return str(given)
         if isinstance(given, torch.Generator):
             return self.table.generators.name(given)
+        if isinstance(given, torch.UntypedStorage):
+            number = self._storages.number(given, self.table.refs[inputs[0]]() if inputs else None)
+            if number is not None:
+                inputs.append(number)
+                return TENSOR
         if not isinstance(given, list | tuple):
             return int(given) if isinstance(given, int) else described(given, sys._getframe())
         if any(isinstance(entry, Tensor) for entry in given):
@@ -184,15 +191,20 @@ class Noting:
 
     def given(self, info: OpInfo, noted: tuple[Any, ...], out: Any, args: Sequence[Any]) -> tuple[int, ...]:
         """Numbers of the tensors that an operation gave."""
-        if args and out is args[0] and isinstance(out, Tensor):
+        if info.takes_storage and isinstance(out, Tensor):
+            # It looks at other memory from here on, even where its shape is the same.
+            self.table.forget(out)
+        elif args and out is args[0] and isinstance(out, Tensor):
             return (self.table.reshaped(out, noted[1][0]) if info.reshapes else noted[1][0],)
         alias = self._shared(out, args, noted[1]) if info.may_copy else NO_ALIAS
         if isinstance(out, Tensor):
             return (self.table.made(out, alias),)
         if isinstance(out, list | tuple):
             return tuple(self._made_of(out, alias))
-        if info.reads_host and not self.step and type(out) in (int, float) and self.noted is not None:
-            self.noted.items[noted[1][0]] = (float(out), noted[4])
+        if self.noted is not None and type(out) in (int, float, bool):
+            self.noted.handed[len(self.noted.events)] = float(out)
+            if info.reads_host and not self.step and type(out) is not bool:
+                self.noted.items[noted[1][0]] = (float(out), noted[4])
         return ()
 
     def _made_of(self, out: Sequence[Any], alias: int) -> list[int]:

@@ -21,6 +21,23 @@ HIDDEN_WRITES = {
 READS_HOST = ("aten::_local_scalar_dense", "aten::item")
 """Hand a number to Python; the latter arrives whole in inference mode."""
 
+REBUILDING = frozenset(
+    f"aten::{name}"
+    for name in (
+        "empty",
+        "set_",
+        "_empty_affine_quantized",
+        "_empty_per_channel_affine_quantized",
+        "_sparse_coo_tensor_unsafe",
+        "_sparse_coo_tensor_with_dims_and_tensors",
+        "sparse_compressed_tensor",
+        "_sparse_compressed_tensor_unsafe",
+        "_nested_view_from_buffer",
+        "_nested_view_from_buffer_copy",
+    )
+)
+"""Operators that PyTorch runs, among others' uses of them, to make a tensor again of a pickled one."""
+
 BOOKKEEPING = ("profiler::_record_function_enter", "profiler::_record_function_exit")
 """Operators that only mark ranges for the profiler."""
 
@@ -79,6 +96,8 @@ class OpInfo:
         follows_inputs: Whether shape, dtype and device of what it gives follow from those of its inputs and its other
             arguments.
         reads_host: Whether it hands a number to Python (`.item()`).
+        takes_storage: Whether an argument is memory without a tensor (`set_`).
+        rebuilds: Whether it may be a part of making a tensor again of a pickled one.
         skipped: Whether it is the profiler's bookkeeping, and no node.
     """
 
@@ -95,6 +114,8 @@ class OpInfo:
     reshapes: bool = False
     follows_inputs: bool = False
     reads_host: bool = False
+    takes_storage: bool = False
+    rebuilds: bool = False
     skipped: bool = False
 
 
@@ -124,6 +145,8 @@ def op_info(func: Any, index: int) -> OpInfo:
         reshapes=torch.Tag.inplace_view in func.tags,
         follows_inputs=torch.Tag.pointwise in func.tags or name in _FOLLOWING,
         reads_host=name in READS_HOST,
+        takes_storage=any(a.real_type.kind() == "StorageType" for a in schema.arguments),
+        rebuilds=name in REBUILDING,
         skipped=name.startswith(BOOKKEEPING),
     )
 

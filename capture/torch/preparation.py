@@ -45,9 +45,11 @@ def _memories(log: PassLog) -> list[int]:
             found[number] = found[note[3]]
     for index in range(len(log.events)):
         event = log.event(index)
-        if any(event.op.view_of) and event.inputs and event.inputs[0] != NO_TENSOR:
+        # What takes memory without a tensor looks at that from then on, which is the last of its inputs.
+        viewed = event.inputs[-1 if event.op.takes_storage else 0] if event.inputs else NO_TENSOR
+        if any(event.op.view_of) and viewed != NO_TENSOR:
             for output in event.outputs:
-                found[output] = found[event.inputs[0]]
+                found[output] = found[viewed]
     return found
 
 
