@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from graphreel.graph import NONE, Graph, Progress, Unwatched
+from graphreel.graph.nesting import told_scopes
 from graphreel.graph.types import ByteColumn, IntColumn
 
 BoolColumn = npt.NDArray[np.bool_]
@@ -107,8 +108,8 @@ class _Matcher:
 
     def scope(self) -> BoolColumn:
         wanted = self.text.replace("/", ".")
-        paths = (path.casefold().replace("/", ".") for path in self.graph.paths)
-        types = self.strings[self.graph.scopes.type]
+        paths = (path.casefold().replace("/", ".") for path in self.graph.told_paths)
+        types = self.strings[self.graph.scopes.type][told_scopes(self.graph)]
         found: BoolColumn = (_each(paths, lambda path: wanted in path) | types)[self.graph.nodes.scope]
         return found
 

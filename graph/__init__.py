@@ -1,6 +1,6 @@
 """The common graph model. Everything that Graphreel records, reads, compares or draws is one of these graphs."""
 
-from graphreel.graph.builder import GraphBuilder
+from graphreel.graph.builder import GraphBuilder, attribute_text
 from graphreel.graph.dot_format import to_dot
 from graphreel.graph.errors import (
     FormatError,
@@ -14,6 +14,7 @@ from graphreel.graph.errors import (
 )
 from graphreel.graph.flow import FlowEdges, flow_edges, input_origins
 from graphreel.graph.graphml_format import to_graphml
+from graphreel.graph.grouping import grouped
 from graphreel.graph.hashing import scope_hashes, structure_hash
 from graphreel.graph.json_format import from_json, to_json
 from graphreel.graph.keys import find_node, find_scopes, node_keys
@@ -72,6 +73,7 @@ __all__ = [
     "Value",
     "ValueId",
     "ValueKind",
+    "attribute_text",
     "common_scopes",
     "draw",
     "find_node",
@@ -79,6 +81,7 @@ __all__ = [
     "flow_edges",
     "from_json",
     "from_networkx",
+    "grouped",
     "input_origins",
     "lint",
     "name_stem",

@@ -12,7 +12,7 @@ from graphreel.graph.columns import AttributeColumns
 from graphreel.graph.flow import input_origins
 from graphreel.graph.model import Graph
 from graphreel.graph.nesting import common_scopes, scope_depths
-from graphreel.graph.types import NONE, ROOT, HashColumn, IntColumn, ValueKind
+from graphreel.graph.types import NONE, ROOT, HashColumn, IntColumn, ScopeKind, ValueKind
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 
@@ -22,7 +22,7 @@ def structure_hash(graph: Graph) -> str:
 
     How strings, shapes and source lines are numbered does not count, nor those that nothing refers to.
     """
-    texts = _string_hashes(graph)
+    texts = string_hashes(graph)
     shapes = np.append(_shape_hashes(graph, texts), np.uint64(1))
     sources = np.append(_source_hashes(graph, texts), np.uint64(1))
     digest = blake2b(digest_size=16)
@@ -70,40 +70,41 @@ def scope_hashes(graph: Graph) -> HashColumn:
     are told apart by their place since the scope's first node, so equal scopes hash equally where execution runs
     through them in one go.
     """
-    texts = _string_hashes(graph)
+    texts = string_hashes(graph)
     first = _first_nodes(graph)
     total = np.zeros(graph.scope_count, dtype=np.uint64)
     scope = graph.nodes.scope
     place = (np.arange(graph.node_count) - first[scope]).astype(np.uint64)
-    np.add.at(total, scope, _mix(_node_hashes(graph, texts), place))
+    np.add.at(total, scope, mix(node_hashes(graph, texts), place))
     depth = scope_depths(graph)
     _add_edges(graph, first, total)
-    names = texts[graph.scopes.name]
+    # Names that were made up tell nothing: groups of equal blocks are equal.
+    names = np.where(graph.scopes.kind == ScopeKind.DETECTED, np.uint64(0), texts[graph.scopes.name])
     types = texts[graph.scopes.type]
     # Deepest first, so that a child's hash is whole before its parent takes it in.
     order = np.argsort(-depth, kind="stable")
     for children in np.split(order, np.flatnonzero(np.diff(depth[order])) + 1)[:-1]:
         parents = graph.scopes.parent[children]
         since = (first[children] - first[parents]).astype(np.uint64)
-        total[children] = _mix(total[children], types[children], graph.scopes.kind[children].astype(np.uint64))
-        np.add.at(total, parents, _mix(total[children], names[children], since))
+        total[children] = mix(total[children], types[children], graph.scopes.kind[children].astype(np.uint64))
+        np.add.at(total, parents, mix(total[children], names[children], since))
     return total
 
 
-def _node_hashes(graph: Graph, texts: HashColumn) -> HashColumn:
-    """What each node is, without its neighbours: op, phase, attributes, and the types of what it takes and gives."""
-    found = _mix(texts[graph.nodes.op], graph.nodes.phase.astype(np.uint64))
-    found = _mix(found, _attribute_hashes(graph.node_attributes, texts, graph.node_count))
+def node_hashes(graph: Graph, texts: HashColumn) -> HashColumn:
+    """A 64-bit hash of each node: its op, phase, attributes, and the types of what it takes and gives."""
+    found = mix(texts[graph.nodes.op], graph.nodes.phase.astype(np.uint64))
+    found = mix(found, _attribute_hashes(graph.node_attributes, texts, graph.node_count))
     shapes = np.append(_shape_hashes(graph, texts), np.uint64(1))
     values = graph.values
     # The first of equal blocks takes the graph's input where the others take what the block before gives.
     kind = np.where(values.kind == ValueKind.INPUT, ValueKind.ACTIVATION, values.kind).astype(np.uint64)
-    types = _mix(texts[values.dtype], shapes[values.shape], kind, texts[values.device])
+    types = mix(texts[values.dtype], shapes[values.shape], kind, texts[values.device])
     owner, position = _input_places(graph)
     access = graph.inputs.access.astype(np.uint64)
-    np.add.at(found, owner, _mix(types[graph.inputs.value], position, access, texts[graph.inputs.name]))
+    np.add.at(found, owner, mix(types[graph.inputs.value], position, access, texts[graph.inputs.name]))
     made = values.producer != NONE
-    np.add.at(found, values.producer[made], _mix(types[made], values.port[made].astype(np.uint64), _GOLDEN))
+    np.add.at(found, values.producer[made], mix(types[made], values.port[made].astype(np.uint64), _GOLDEN))
     return found
 
 
@@ -133,7 +134,7 @@ def _add_ends(
     port: HashColumn,
 ) -> None:
     since = first[scope]
-    ends = _mix((source - since).astype(np.uint64), (target - since).astype(np.uint64), position, port)
+    ends = mix((source - since).astype(np.uint64), (target - since).astype(np.uint64), position, port)
     np.add.at(total, scope, ends)
 
 
@@ -160,7 +161,7 @@ def _add_entering(
         head[1:] = pairs[1:] != pairs[:-1]
         leader = place[np.maximum.accumulate(np.where(head, np.arange(len(order)), 0))]
         again, since = ~head, starts[scope]
-        ends = _mix((place - since)[again].astype(np.uint64), (leader - since)[again].astype(np.uint64), _GOLDEN)
+        ends = mix((place - since)[again].astype(np.uint64), (leader - since)[again].astype(np.uint64), _GOLDEN)
         np.add.at(total, scope[again], ends)
         going = np.ones(len(at), dtype=bool)
         going[here] = at[here] != ROOT
@@ -194,23 +195,23 @@ def _input_places(graph: Graph) -> tuple[IntColumn, HashColumn]:
 def _attribute_hashes(table: AttributeColumns, texts: HashColumn, owners: int) -> HashColumn:
     found = np.zeros(owners, dtype=np.uint64)
     owner = np.repeat(np.arange(owners), np.diff(table.start))
-    np.add.at(found, owner, _mix(texts[table.key], texts[table.text]))
+    np.add.at(found, owner, mix(texts[table.key], texts[table.text]))
     return found
 
 
 def _shape_hashes(graph: Graph, texts: HashColumn) -> HashColumn:
     counts = np.diff(graph.shapes.start)
-    found = _mix(counts.astype(np.uint64), _GOLDEN)
+    found = mix(counts.astype(np.uint64), _GOLDEN)
     shape = np.repeat(np.arange(len(counts)), counts)
     position = (np.arange(len(shape)) - graph.shapes.start[shape]).astype(np.uint64)
-    np.add.at(found, shape, _mix(_dim_hashes(graph, texts), position))
+    np.add.at(found, shape, mix(_dim_hashes(graph, texts), position))
     return found
 
 
 def _source_hashes(graph: Graph, texts: HashColumn) -> HashColumn:
     """Each line with the lines that called it; callers stand before what they call."""
     table = graph.sources
-    own = _mix(texts[table.file], table.line.astype(np.uint64), texts[table.function])
+    own = mix(texts[table.file], table.line.astype(np.uint64), texts[table.function])
     found = own.copy()
     callers = table.caller.tolist()
     depths = [0] * len(callers)
@@ -219,7 +220,7 @@ def _source_hashes(graph: Graph, texts: HashColumn) -> HashColumn:
     depth = np.array(depths, dtype=np.int64)
     order = np.argsort(depth, kind="stable")
     for rows in np.split(order, np.flatnonzero(np.diff(depth[order])) + 1)[1:]:
-        found[rows] = _mix(own[rows], found[table.caller[rows]])
+        found[rows] = mix(own[rows], found[table.caller[rows]])
     return found
 
 
@@ -232,12 +233,13 @@ def _dim_hashes(graph: Graph, texts: HashColumn) -> HashColumn:
     return found
 
 
-def _string_hashes(graph: Graph) -> HashColumn:
+def string_hashes(graph: Graph) -> HashColumn:
+    """A 64-bit hash of each string of a graph."""
     joined = b"".join(blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest() for text in graph.strings)
     return np.frombuffer(joined, dtype="<u8").astype(np.uint64)
 
 
-def _mix(*parts: HashColumn | np.uint64) -> HashColumn:
+def mix(*parts: HashColumn | np.uint64) -> HashColumn:
     """One well-spread 64-bit number for each row (the finalizer of splitmix64, applied part by part)."""
     found = np.zeros(1, dtype=np.uint64)
     for part in parts:

@@ -77,7 +77,7 @@ def _texts(graph: Graph) -> tuple[list[str], IntColumn]:
     numbers: dict[str, int] = {}
     number_of_row: list[int] = []
     for scope, op, source in zip(*(column.tolist() for column in np.unravel_index(rows, spans)), strict=True):
-        path = graph.paths[scope]
+        path = graph.told_paths[scope]
         # Within a key `/` separates the parts of the path, and nothing else.
         name = graph.strings[op].replace("/", "∕")
         text = f"{path}/{name}{places[source]}" if path else f"{name}{places[source]}"

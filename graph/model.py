@@ -164,13 +164,27 @@ class Graph:
 
     @cached_property
     def paths(self) -> tuple[str, ...]:
-        """The path of each scope: names from the root down, joined by `/`; the root's is empty."""
+        """The path of each scope: names from the root down, joined by `/`; the root's is empty.
+
+        Detected scopes stand in the paths of detected scopes within them, and in no other.
+        """
+        found, told = [""] * self.scope_count, self.told_paths
+        parents, names = self.scopes.parent.tolist(), self.scopes.name.tolist()
+        detected = (self.scopes.kind == ScopeKind.DETECTED).tolist()
+        for scope in range(1, self.scope_count):
+            above, name = found[parents[scope]], self.strings[names[scope]]
+            found[scope] = told[scope] if not detected[scope] else f"{above}/{name}" if above else name
+        return tuple(found)
+
+    @cached_property
+    def told_paths(self) -> tuple[str, ...]:
+        """The path of each scope as the source tells it; for a detected scope that of what it is in."""
         found = [""] * self.scope_count
         parents, names = self.scopes.parent.tolist(), self.scopes.name.tolist()
+        detected = (self.scopes.kind == ScopeKind.DETECTED).tolist()
         for scope in range(1, self.scope_count):
-            above = found[parents[scope]]
-            name = self.strings[names[scope]]
-            found[scope] = f"{above}/{name}" if above else name
+            above, name = found[parents[scope]], self.strings[names[scope]]
+            found[scope] = above if detected[scope] else f"{above}/{name}" if above else name
         return tuple(found)
 
     def inputs_of(self, node: int) -> IntColumn:

@@ -3,7 +3,7 @@
 import numpy as np
 
 from graphreel.graph.model import Graph
-from graphreel.graph.types import NONE, IntColumn
+from graphreel.graph.types import NONE, IntColumn, ScopeKind
 
 
 def common_scopes(graph: Graph, one: IntColumn, other: IntColumn) -> IntColumn:
@@ -38,6 +38,15 @@ def body_scopes(graph: Graph) -> IntColumn:
     for scope, owner in enumerate(owners):
         found[scope] = scope if owner != NONE else found[parents[scope]]
     return np.array(found, dtype=np.int32)
+
+
+def told_scopes(graph: Graph) -> IntColumn:
+    """For each scope the innermost one around it that the source tells of: itself, unless it is detected."""
+    parents = graph.scopes.parent
+    found = np.where(graph.scopes.kind == ScopeKind.DETECTED, parents, np.arange(graph.scope_count, dtype=np.int32))
+    while not np.array_equal(further := found[found], found):
+        found = further
+    return found
 
 
 def lifted_ends(graph: Graph, source: IntColumn, target: IntColumn) -> tuple[IntColumn, IntColumn, IntColumn]:

@@ -27,7 +27,10 @@ def default_expansion(graph: Graph, limit: int = 60) -> frozenset[ScopeId]:
     showing = sizes[ROOT]
     waiting = deque([ROOT])
     while waiting:
-        inner = [scope for scope in units[waiting.popleft()] if not members[scope]]
+        every = units[waiting.popleft()]
+        # What is alike a folded run stays closed as well: often the first layer, which takes another type.
+        closed = {_alike(graph, scope) for scope in every if members[scope]}
+        inner = [scope for scope in every if _alike(graph, scope) not in closed]
         chosen = [scope for scope in inner if sizes[scope] == 1]
         for alike in _classes(graph, [scope for scope in inner if sizes[scope] > 1], sizes):
             more = sum(sizes[scope] - 1 for scope in alike)
@@ -44,17 +47,23 @@ def _classes(graph: Graph, scopes: list[int], sizes: list[int]) -> list[list[int
 
     Phases come first, then what adds the fewest boxes.
     """
-    table, strings = graph.scopes, graph.strings
     found: dict[tuple[int, str], list[int]] = {}
     for scope in scopes:
-        kind, name = int(table.kind[scope]), strings[table.name[scope]]
-        alike = name if kind == ScopeKind.PHASE else strings[table.type[scope]] or name_stem(name)
-        found.setdefault((kind, alike), []).append(scope)
+        found.setdefault(_alike(graph, scope), []).append(scope)
     ranked = sorted(
         (kind != ScopeKind.PHASE, sum(sizes[scope] - 1 for scope in alike), alike[0], alike)
         for (kind, _), alike in found.items()
     )
     return [alike for *_, alike in ranked]
+
+
+def _alike(graph: Graph, scope: int) -> tuple[int, str]:
+    table, strings = graph.scopes, graph.strings
+    kind, name = int(table.kind[scope]), strings[table.name[scope]]
+    if kind == ScopeKind.PHASE:
+        return kind, name
+    written = "" if kind == ScopeKind.DETECTED else strings[table.type[scope]]
+    return kind, written or name_stem(name)
 
 
 def _children(graph: Graph) -> list[list[int]]:

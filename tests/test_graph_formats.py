@@ -64,7 +64,7 @@ def graphs(draw: st.DrawFn) -> Graph:
     sources = st.sampled_from([-1, *rows])
     scopes: list[int] = [0]
     for _ in range(draw(st.integers(0, 4))):
-        kind = draw(st.sampled_from(ScopeKind).filter(bool))
+        kind = draw(st.sampled_from(ScopeKind).filter(lambda kind: kind not in (ScopeKind.ROOT, ScopeKind.DETECTED)))
         parent = draw(st.sampled_from(scopes))
         scopes.append(builder.scope(draw(texts), parent, kind, type=draw(texts), attributes=draw(attributes)))
     values: list[int] = []
