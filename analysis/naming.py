@@ -104,10 +104,10 @@ def _near(graph: Graph, text: str) -> list[str]:
     ops = {name: graph.strings[op] for op in np.unique(graph.nodes.op) for name in _short_names(graph.strings[op])}
     close = {ops[name] for name in get_close_matches(word, ops, n=5, cutoff=0.5)}
     keys = node_keys(graph)
-    nodes = np.flatnonzero(np.isin(graph.nodes.op, [graph.strings.index(op) for op in close]))
-    nodes = nodes if len(nodes) else search(graph, word).nodes
+    alike = np.flatnonzero(np.isin(graph.nodes.op, [graph.strings.index(op) for op in close]))
+    nodes: list[int] = (alike if len(alike) else search(graph, word).nodes).tolist()
     path = asked.path if asked else ""
-    likely = nlargest(_COMPARED, nodes.tolist(), key=lambda node: path in keys[node])
+    likely = nlargest(_COMPARED, nodes, key=lambda node: path in keys[node])
     # Of the two, the matcher works out the second only once.
     matcher = SequenceMatcher(b=text, autojunk=False)
 

@@ -59,7 +59,7 @@ def main() -> None:
     """
     debug = "--debug" in sys.argv[1:2]
     try:
-        cli.main(standalone_mode=False)
+        cli.main(prog_name="graphreel", standalone_mode=False)
     except click.ClickException as error:
         _show(error)
         sys.exit(error.exit_code)
@@ -83,8 +83,11 @@ def _show(error: click.ClickException) -> None:
         return
     said = " ".join(error.format_message().split()).rstrip(".")
     said = said[:1].lower() + said[1:]
-    context = error.ctx if isinstance(error, click.UsageError) else None
-    click.echo(f"graphreel: {said}" + (f"; see: {context.command_path} --help" if context else ""), err=True)
+    if isinstance(error, click.UsageError):
+        # Some of Click's errors do not know whose they are.
+        named = next((given for given in sys.argv[1:] if given in COMMANDS), "")
+        said += f"; see: {error.ctx.command_path if error.ctx else f'graphreel {named}'} --help"
+    click.echo(f"graphreel: {said}", err=True)
 
 
 def _one_line(error: Exception) -> str:

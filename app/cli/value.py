@@ -61,12 +61,11 @@ def command(
             found = _found(trace, index, value, modules)
     finally:
         trace.close()
-    array = _array(found)
+    whole = _array(found)
+    array = whole if part is None else _sliced(whole, part)
     shown, giver = keys.graph.value(value), int(keys.graph.values.producer[value])
     named = shown.name or (keys.all[giver] if giver >= 0 else key)
     click.echo(f"{named}: {shown.type_text}  (iteration {index})")
-    if part is not None:
-        array = _sliced(array, part)
     _print_statistics(array)
     if histogram:
         _print_histogram(array)
