@@ -7,7 +7,7 @@ from PySide6.QtCore import QMarginsF, QRectF, QSaveFile, QSizeF
 from PySide6.QtGui import QColor, QGuiApplication, QImage, QPageLayout, QPageSize, QPainter, QPdfWriter
 
 from graphreel.gui import system
-from graphreel.gui.canvas.marking import paint_marks
+from graphreel.gui.canvas.marking import Marks
 from graphreel.gui.canvas.painting import Painting
 from graphreel.gui.errors import CannotSave, PictureTooLarge
 from graphreel.gui.style import load_fonts
@@ -96,7 +96,7 @@ def _paint(painter: QPainter, scene: Scene, theme: Theme, overlay: Overlay, zoom
     painter.fillRect(area, QColor(theme.page))
     detail = max(zoom, 1.0)
     Painting(scene).paint(painter, theme, overlay, area, detail)
-    paint_marks(painter, scene, theme, overlay, area, detail)
+    Marks(scene, overlay).paint(painter, theme, area.getCoords(), detail)
 
 
 def _open(path: Path) -> QSaveFile:

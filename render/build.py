@@ -7,10 +7,13 @@ import numpy as np
 from graphreel.graph import Graph, Progress, ScopeId, Unwatched, node_keys
 from graphreel.layout import lay_out, visible
 from graphreel.layout.types import SCOPE_KINDS, BoxKind, Placement, VisibleGraph
+from graphreel.render.alike import distinct
 from graphreel.render.classify import box_classes, edge_classes
+from graphreel.render.columns import OnDemand, Repeated
 from graphreel.render.edge_labels import edge_labels
-from graphreel.render.labels import labels, measure, place
+from graphreel.render.labels import PlacedSpan, labels, measure, place
 from graphreel.render.scene import Scene, Texts
+from graphreel.render.spatial import whereabouts
 from graphreel.render.titles import box_titles, edge_titles
 
 
@@ -32,43 +35,44 @@ def build_scene(view: VisibleGraph, placement: Placement) -> Scene:
         texts=_texts(view, placement),
         edge_titles=edge_titles(view),
         edge_labels=edge_labels(view, placement),
+        where=whereabouts(view, placement),
     )
 
 
-def _keys(view: VisibleGraph) -> tuple[str, ...]:
+def _keys(view: VisibleGraph) -> OnDemand:
     graph = view.graph
-    keys = node_keys(graph)
-    found: list[str] = []
-    for kind, ref in zip(view.kind.tolist(), view.ref.tolist(), strict=True):
+
+    def key(box: int) -> str:
+        kind, ref = int(view.kind[box]), int(view.ref[box])
         if kind == BoxKind.NODE:
-            found.append(keys[ref])
-        elif kind in SCOPE_KINDS:
-            found.append(graph.paths[ref])
-        else:
-            found.append(graph.strings[graph.values.name[ref]])
-    return tuple(found)
+            return node_keys(graph)[ref]
+        return graph.paths[ref] if kind in SCOPE_KINDS else graph.strings[graph.values.name[ref]]
+
+    return OnDemand(len(view.kind), key)
 
 
 def _texts(view: VisibleGraph, placement: Placement) -> Texts:
-    boxes: list[int] = []
-    spans: list[tuple[float, float, float]] = []
-    styles: list[int] = []
-    texts: list[str] = []
-    widths = placement.rects[:, 2].tolist()
-    for box, (label, kind, width) in enumerate(zip(labels(view), view.kind.tolist(), widths, strict=True)):
-        for x, y, across, style, text in place(label, kind, width):
-            boxes.append(box)
-            spans.append((x, y, across))
-            styles.append(style)
-            texts.append(text)
-    owner = np.array(boxes, dtype=np.int32)
-    offsets = np.array(spans, dtype=np.float64).reshape(-1, 3)
+    """The lines of text in boxes: set once for each label and width, then repeated."""
+    found = labels(view)
+    _, wide = np.unique(placement.rects[:, 2], return_inverse=True)
+    chosen, which = distinct([found.which, wide])
+    spans: list[PlacedSpan] = []
+    counts: list[int] = []
+    for label, width in zip(found.which[chosen].tolist(), placement.rects[chosen, 2].tolist(), strict=True):
+        placed = place(found.distinct[label], found.kind[label], width)
+        spans += placed
+        counts.append(len(placed))
+    first = np.concatenate([[0], np.cumsum(counts, dtype=np.int64)]).astype(np.int64)
+    each = np.array(counts, dtype=np.int64)[which]
+    owner = np.repeat(np.arange(len(which), dtype=np.int32), each)
+    rows = np.arange(len(owner)) + np.repeat(first[which] - np.cumsum(each) + each, each)
+    offsets = np.array([span[:3] for span in spans], dtype=np.float64).reshape(-1, 3)[rows]
     corners = placement.rects[owner]
     return Texts(
         box=owner,
         x=corners[:, 0] + offsets[:, 0],
         y=corners[:, 1] + offsets[:, 1],
         width=offsets[:, 2],
-        style=np.array(styles, dtype=np.uint8),
-        text=tuple(texts),
+        style=np.array([span.style for span in spans], dtype=np.uint8)[rows],
+        text=Repeated([span.text for span in spans], rows.astype(np.int32)),
     )

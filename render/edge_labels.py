@@ -1,12 +1,14 @@
 """Chips on edges that stand for several, where there is room for them."""
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
+from graphreel.graph.types import IntColumn
+from graphreel.layout.grid import overlapping
 from graphreel.layout.types import BoxKind, EdgeKind, FloatColumn, Placement, VisibleGraph
 from graphreel.render.scene import EdgeLabels
 from graphreel.render.styles import COUNT, TEXT_STYLES
@@ -45,48 +47,72 @@ def _cells(rect: _Rect) -> Iterator[tuple[int, int]]:
 
 def edge_labels(view: VisibleGraph, placement: Placement) -> EdgeLabels:
     """Say `×3` on each edge of data that stands for three, unless the chip would cover a box or another chip."""
-    edges = np.flatnonzero((view.edge_count > 1) & (view.edge_kind == EdgeKind.DATA))
+    drawn = np.diff(placement.route_start) > 0
+    edges = np.flatnonzero((view.edge_count > 1) & (view.edge_kind == EdgeKind.DATA) & drawn)
+    texts = [f"×{count}" for count in view.edge_count[edges].tolist()]
+    widths = _widths(texts)
+    rects, free = _spots(view, placement, edges, widths)
     taken = _Taken()
-    if len(edges):
-        for rect in placement.rects[view.kind != BoxKind.GROUP].tolist():
-            taken.add(tuple(rect))
-    style = TEXT_STYLES[COUNT]
-    found: list[tuple[int, _Rect, float, str]] = []
-    for edge in edges.tolist():
-        text = f"×{view.edge_count[edge]}"
-        width = text_width(text, style.size, style.weight)
-        route = placement.route_points[placement.route_start[edge] : placement.route_start[edge + 1]]
-        rect = _free_spot(route, width + 2 * PADDING, taken)
+    kept: list[tuple[int, _Rect]] = []
+    for row in np.flatnonzero(free.any(axis=1)).tolist():
+        spots = (tuple(rects[row, spot].tolist()) for spot in np.flatnonzero(free[row]).tolist())
+        rect = next((rect for rect in spots if taken.free(_grown(rect))), None)
         if rect is not None:
             taken.add(rect)
-            found.append((edge, rect, width, text))
-    rects = np.array([rect for _, rect, _, _ in found], dtype=np.float64).reshape(-1, 4)
+            kept.append((row, rect))
+    rows = np.array([row for row, _ in kept], dtype=np.int32)
+    found = np.array([rect for _, rect in kept], dtype=np.float64).reshape(-1, 4)
+    return labelled(edges[rows].astype(np.int32), found, widths[rows], [texts[row] for row in rows.tolist()])
+
+
+def labelled(edges: IntColumn, rects: FloatColumn, widths: FloatColumn, texts: Sequence[str]) -> EdgeLabels:
+    """Chips with their texts in them."""
     return EdgeLabels(
-        edge=np.array([edge for edge, *_ in found], dtype=np.int32),
+        edge=edges,
         rects=rects,
         x=rects[:, 0] + PADDING,
-        y=rects[:, 1] + HEIGHT / 2 + style.size * 0.36,
-        width=np.array([width for _, _, width, _ in found], dtype=np.float64),
-        text=tuple(text for *_, text in found),
+        y=rects[:, 1] + HEIGHT / 2 + TEXT_STYLES[COUNT].size * 0.36,
+        width=widths,
+        text=tuple(texts),
     )
 
 
-def _free_spot(route: FloatColumn, width: float, taken: _Taken) -> _Rect | None:
-    for share in _SPOTS:
-        x, y = point_on_route(route, share)
-        rect = (x - width / 2, y - HEIGHT / 2, width, HEIGHT)
-        if taken.free((rect[0] - MARGIN, rect[1] - MARGIN, width + 2 * MARGIN, HEIGHT + 2 * MARGIN)):
-            return rect
-    return None
+def _widths(texts: Sequence[str]) -> FloatColumn:
+    style = TEXT_STYLES[COUNT]
+    return np.array([text_width(text, style.size, style.weight) for text in texts], dtype=np.float64)
 
 
-def point_on_route(route: FloatColumn, share: float) -> tuple[float, float]:
-    """The point at this share (0 to 1) of a route's parameter: half is the middle of its middle segment."""
-    segments = (len(route) - 1) // 3
-    if segments < 1:
-        return float(route[0, 0]), float(route[0, 1])
-    segment = min(int(share * segments), segments - 1)
-    t = share * segments - segment
-    weights: npt.NDArray[np.float64] = np.array([(1 - t) ** 3, 3 * t * (1 - t) ** 2, 3 * t * t * (1 - t), t**3])
-    x, y = weights @ route[3 * segment : 3 * segment + 4]
-    return float(x), float(y)
+def _grown(rect: _Rect) -> _Rect:
+    return rect[0] - MARGIN, rect[1] - MARGIN, rect[2] + 2 * MARGIN, rect[3] + 2 * MARGIN
+
+
+def _spots(
+    view: VisibleGraph, placement: Placement, edges: npt.NDArray[np.intp], widths: FloatColumn
+) -> tuple[FloatColumn, npt.NDArray[np.bool_]]:
+    """Where a chip could stand on each edge, shape (edges, spots, 4), and where it would cover no box."""
+    across = widths + 2 * PADDING
+    rects = np.zeros((len(edges), len(_SPOTS), 4))
+    for spot, share in enumerate(_SPOTS):
+        middles = points_on_routes(placement, edges, share)
+        rects[:, spot] = np.stack(
+            [middles[:, 0] - across / 2, middles[:, 1] - HEIGHT / 2, across, np.full(len(edges), HEIGHT)], axis=1
+        )
+    flat = rects.reshape(-1, 4)
+    chips = np.concatenate([flat[:, :2] - MARGIN, flat[:, :2] + flat[:, 2:] + MARGIN], axis=1)
+    boxes = placement.rects[view.kind != BoxKind.GROUP]
+    covered, _ = overlapping(chips, np.concatenate([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], axis=1))
+    free = np.ones(len(flat), dtype=bool)
+    free[covered] = False
+    return rects, free.reshape(len(edges), len(_SPOTS))
+
+
+def points_on_routes(placement: Placement, edges: npt.NDArray[np.intp], share: float) -> FloatColumn:
+    """The point at this share (0 to 1) of each route's parameter: half is the middle of its middle segment."""
+    start, end = placement.route_start[edges], placement.route_start[edges + 1]
+    segments = np.maximum((end - start - 1) // 3, 1)
+    segment = np.minimum((share * segments).astype(np.int64), segments - 1)
+    t = (share * segments - segment)[:, None]
+    rows = np.minimum(start + 3 * segment, np.maximum(end - 4, start))[:, None] + np.arange(4)
+    first, one, two, last = placement.route_points[np.minimum(rows, end[:, None] - 1)].transpose(1, 0, 2)
+    found: FloatColumn = first * (1 - t) ** 3 + 3 * one * t * (1 - t) ** 2 + 3 * two * t * t * (1 - t) + last * t**3
+    return found

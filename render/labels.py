@@ -12,7 +12,9 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 
 from graphreel.graph import NONE, Graph, ScopeKind, ValueKind, name_stem, repeats, word
+from graphreel.graph.types import IntColumn
 from graphreel.layout.types import SCOPE_KINDS, BoxKind, FloatColumn, VisibleGraph
+from graphreel.render.alike import alike, last_part, outside_inputs
 from graphreel.render.classify import short_op
 from graphreel.render.shapes import CHEVRON
 from graphreel.render.styles import DETAIL, GROUP_DETAIL, GROUP_TITLE, NAME, TEXT_STYLES, TITLE
@@ -54,7 +56,15 @@ _BASELINE = {TITLE: 13.5, DETAIL: 11.0, NAME: 11.0}
 _NUMBER = re.compile(r"\d+(:\d+)?")
 
 
-def labels(view: VisibleGraph) -> list[Label]:
+class Labels(NamedTuple):
+    """What the boxes say: box i says `distinct[which[i]]`, and is of kind `kind[which[i]]`."""
+
+    distinct: list[Label]
+    kind: list[int]
+    which: IntColumn
+
+
+def labels(view: VisibleGraph) -> Labels:
     """What each box says."""
     makers: dict[int, Callable[[int, int], Label]] = {
         BoxKind.NODE: _NodeLabels(view.graph),
@@ -64,8 +74,10 @@ def labels(view: VisibleGraph) -> list[Label]:
         BoxKind.INPUT: lambda box, value: _value_label(view.graph, value, "input"),
         BoxKind.OUTPUT: lambda box, value: _value_label(view.graph, value, "output"),
     }
-    rows = enumerate(zip(view.kind.tolist(), view.ref.tolist(), strict=True))
-    return [makers[kind](box, ref) for box, (kind, ref) in rows]
+    chosen, which = alike(view, MOST_WEIGHTS)
+    kinds, refs = view.kind[chosen].tolist(), view.ref[chosen].tolist()
+    rows = zip(chosen.tolist(), kinds, refs, strict=True)
+    return Labels([makers[kind](box, ref) for box, kind, ref in rows], kinds, which)
 
 
 def measure(view: VisibleGraph) -> FloatColumn:
@@ -74,8 +86,8 @@ def measure(view: VisibleGraph) -> FloatColumn:
     For a group it is the least width that its title needs, and 0.
     """
     found = labels(view)
-    sizes = [_size(label, kind) for label, kind in zip(found, view.kind.tolist(), strict=True)]
-    return np.array(sizes, dtype=np.float64).reshape(-1, 2)
+    sizes = [_size(label, kind) for label, kind in zip(found.distinct, found.kind, strict=True)]
+    return np.array(sizes, dtype=np.float64).reshape(-1, 2)[found.which]
 
 
 @lru_cache(maxsize=1 << 14)
@@ -152,18 +164,14 @@ class _NodeLabels:
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
         self.types = TypeTexts(graph)
-        values = graph.values
-        outside = (values.producer == NONE) & (values.kind != ValueKind.INPUT)
-        rows = np.flatnonzero(outside[graph.inputs.value])
-        self.rows = rows.tolist()
-        self.start = np.searchsorted(rows, graph.inputs.start).tolist()
+        self.rows, self.start = outside_inputs(graph)
         self.known: dict[tuple[object, ...], Label] = {}
 
     def __call__(self, box: int, node: int) -> Label:
         graph = self.graph
         outputs = graph.outputs_of(node)
         given = self.types[int(outputs[0])] if len(outputs) else ""
-        weights = self._weights(self.rows[self.start[node] : self.start[node + 1]])
+        weights = self._weights(self.rows[self.start[node] : self.start[node + 1]].tolist())
         key = (int(graph.nodes.op[node]), given, len(outputs), weights)
         found = self.known.get(key)
         if found is None:
@@ -194,12 +202,6 @@ def _node_label(op: str, given: str, outputs: int, weights: tuple[tuple[str, str
     for name, kind in weights:
         rows.append((Span(one_line(name), NAME), Span(kind, DETAIL)) if kind else (Span(one_line(name), DETAIL),))
     return tuple(rows)
-
-
-@lru_cache(maxsize=1 << 14)
-def last_part(name: str) -> str:
-    """What follows the last `.` or `/` of a name: `layers.0.fc1.weight` is `weight`."""
-    return re.split(r"[./]", name.rstrip("./"))[-1]
 
 
 class TypeTexts:

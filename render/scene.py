@@ -4,15 +4,17 @@ The canvas and the SVG writer draw the same Scene, so what is exported is what i
 any colour: a Scene is the same in every theme.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from graphreel.graph.types import ByteColumn, IntColumn
 from graphreel.layout.types import FloatColumn, Placement, VisibleGraph
+from graphreel.render.spatial import Whereabouts
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Texts:
-    """One row a line of text. `box` is the box it stands in; x, y is the left end of its baseline.
+    """One row a line of text, sorted by `box`, the box it stands in; x, y is the left end of its baseline.
 
     `width` is what the width table gives for it at its size, never more than the room it has; text that would not fit
     was shortened with `…` before. `style` is an index into `TEXT_STYLES`.
@@ -23,7 +25,7 @@ class Texts:
     y: FloatColumn
     width: FloatColumn
     style: ByteColumn
-    text: tuple[str, ...]
+    text: Sequence[str]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,18 +54,20 @@ class Scene:
         box_class: Index into `BOX_CLASSES` of each box: what a theme colours it by.
         edge_class: Index into `EDGE_CLASSES` of each edge.
         keys: The node's stable key or the scope's path of each box; for a value its name.
-        titles: The full text of each box for a tooltip, lines joined by newlines.
+        titles: The full text of each box for a tooltip, lines joined by newlines; made on demand.
         texts: The lines of text in boxes.
         edge_titles: The full text of each edge for a tooltip.
         edge_labels: The chips on edges.
+        where: What stands where.
     """
 
     view: VisibleGraph
     placement: Placement
     box_class: ByteColumn
     edge_class: ByteColumn
-    keys: tuple[str, ...]
-    titles: tuple[str, ...]
+    keys: Sequence[str]
+    titles: Sequence[str]
     texts: Texts
-    edge_titles: tuple[str, ...]
+    edge_titles: Sequence[str]
     edge_labels: EdgeLabels
+    where: Whereabouts

@@ -1,30 +1,29 @@
 """The full text of boxes and edges, for tooltips."""
 
-import numpy as np
-
 from graphreel.graph import NONE, Graph, ValueKind, repeats, word
-from graphreel.layout.types import BoxKind, VisibleGraph
+from graphreel.layout.types import SCOPE_KINDS, BoxKind, VisibleGraph
+from graphreel.render.columns import OnDemand
 from graphreel.render.labels import TypeTexts, scope_title
 
 MOST_LINES = 12
 """Lines of a tooltip that list inputs; an optimizer's step can take hundreds."""
 
 
-def box_titles(view: VisibleGraph) -> tuple[str, ...]:
-    """The full text of each box, lines joined by newlines."""
+def box_titles(view: VisibleGraph) -> OnDemand:
+    """The full text of each box, lines joined by newlines; made when it is asked for."""
     graph, types = view.graph, TypeTexts(view.graph)
-    rows = zip(view.kind.tolist(), view.ref.tolist(), strict=True)
-    found: list[str] = []
-    for kind, ref in rows:
+
+    def title(box: int) -> str:
+        kind, ref = int(view.kind[box]), int(view.ref[box])
         if kind == BoxKind.NODE:
-            found.append(_node_title(graph, ref, types))
-        elif kind == BoxKind.FOLD:
-            found.append(_fold_title(graph, ref))
-        elif kind in (BoxKind.SCOPE, BoxKind.GROUP):
-            found.append(_scope_title(graph, ref))
-        else:
-            found.append(_value_title(graph, ref, types))
-    return tuple(found)
+            return _node_title(graph, ref, types)
+        if kind == BoxKind.FOLD:
+            return _fold_title(graph, ref)
+        if kind in SCOPE_KINDS:
+            return _scope_title(graph, ref)
+        return _value_title(graph, ref, types)
+
+    return OnDemand(len(view.kind), title)
 
 
 def _node_title(graph: Graph, node: int, types: TypeTexts) -> str:
@@ -64,12 +63,14 @@ def _value_title(graph: Graph, value: int, types: TypeTexts) -> str:
     return " ".join(filter(None, [kind, graph.strings[graph.values.name[value]], types[value]]))
 
 
-def edge_titles(view: VisibleGraph) -> tuple[str, ...]:
-    """The full text of each edge: what flows, and how many edges between nodes it stands for."""
-    types = TypeTexts(view.graph)
-    names = view.graph.strings, view.graph.values.name
-    found: list[str] = []
-    for value, count in zip(view.edge_value.tolist(), np.asarray(view.edge_count).tolist(), strict=True):
-        said = "runs after" if value == NONE else " ".join(filter(None, [names[0][names[1][value]], types[value]]))
-        found.append(f"{said or 'a tensor'}\n{count} edges" if count > 1 else said or "a tensor")
-    return tuple(found)
+def edge_titles(view: VisibleGraph) -> OnDemand:
+    """The full text of each edge, made on demand: what flows, and how many edges between nodes it stands for."""
+    graph, types = view.graph, TypeTexts(view.graph)
+
+    def title(edge: int) -> str:
+        value, count = int(view.edge_value[edge]), int(view.edge_count[edge])
+        name = "" if value == NONE else graph.strings[graph.values.name[value]]
+        said = "runs after" if value == NONE else " ".join(filter(None, [name, types[value]])) or "a tensor"
+        return f"{said}\n{count} edges" if count > 1 else said
+
+    return OnDemand(len(view.edge_source), title)

@@ -7,14 +7,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from PySide6.QtCore import QEvent, QPoint, QPointF, QRectF, Qt
-from PySide6.QtGui import QColor, QHelpEvent, QImage, QPainter, QWheelEvent
+from PySide6.QtGui import QColor, QHelpEvent, QImage, QPainter, QPainterPath, QWheelEvent
 from PySide6.QtWidgets import QApplication, QToolTip
 from pytestqt.qtbot import QtBot
 
 from graphreel.graph import GraphBuilder, NodeId, ScopeId
 from graphreel.gui.canvas import Camera, Canvas, Painting
+from graphreel.gui.canvas.batches import curves
 from graphreel.gui.canvas.camera import LEAST, MOST, fitting
-from graphreel.gui.canvas.picking import box_at, boxes_in, edge_at
+from graphreel.gui.canvas.edge_painting import routes
+from graphreel.gui.canvas.picking import box_at, edge_at
 from graphreel.gui.style import load_fonts
 from graphreel.layout import BoxKind, default_expansion
 from graphreel.render import DARK, LIGHT, Overlay, Scene, Theme, picture
@@ -97,13 +99,16 @@ def test_the_innermost_box_is_hit() -> None:
 
 
 def test_an_edge_is_hit_near_its_line_and_not_far_from_it() -> None:
-    painting = Painting(SCENE)
+    def path(edge: int) -> QPainterPath:
+        some = routes(SCENE.placement, np.array([edge]))
+        return curves(some.route_points, some.route_start)
+
     for edge in range(len(SCENE.view.edge_source)):
-        at = painting.path(edge).pointAtPercent(0.5)
-        found = edge_at(SCENE, painting.bounds, at.x(), at.y(), 3.0)
+        at = path(edge).pointAtPercent(0.5)
+        found = edge_at(SCENE, at.x(), at.y(), 3.0)
         assert found is not None
-        assert (painting.path(found).pointAtPercent(0.5) - at).manhattanLength() < 60 or found == edge
-    assert edge_at(SCENE, painting.bounds, -500, -500, 5.0) is None
+        assert (path(found).pointAtPercent(0.5) - at).manhattanLength() < 60 or found == edge
+    assert edge_at(SCENE, -500, -500, 5.0) is None
 
 
 def test_only_what_meets_the_area_is_taken() -> None:
@@ -114,7 +119,8 @@ def test_only_what_meets_the_area_is_taken() -> None:
             for box, (x, y, width, height) in enumerate(rects.tolist())
             if x <= area[2] and y <= area[3] and x + width >= area[0] and y + height >= area[1]
         ]
-        assert boxes_in(rects, *area).tolist() == expected
+        found = np.concatenate([SCENE.where.groups_in(area), SCENE.where.boxes_in(area)])
+        assert sorted(found.tolist()) == expected
 
 
 def painted(scene: Scene, theme: Theme, overlay: Overlay, zoom: float) -> QImage:

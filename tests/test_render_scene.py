@@ -113,14 +113,14 @@ def test_a_control_edge_is_one() -> None:
     scene = column_scene(b.build(), frozenset())
     assert scene.view.edge_kind.tolist() == [EdgeKind.CONTROL]
     assert [EDGE_CLASSES[c] for c in scene.edge_class] == ["control"]
-    assert scene.edge_titles == ("runs after",)
+    assert list(scene.edge_titles) == ["runs after"]
 
 
 def test_an_edge_that_stands_for_several_says_so() -> None:
     graph = parse("a/x -> b/y; a/x2 -> b/y; a/x2 -> b/z")
     scene = picture(graph, frozenset())
     assert scene.edge_labels.text == ("×3",)
-    assert scene.edge_titles == ("a tensor\n3 edges",)
+    assert list(scene.edge_titles) == ["a tensor\n3 edges"]
     chip, boxes = scene.edge_labels.rects[0], scene.placement.rects
     apart = (chip[1] >= boxes[:, 1] + boxes[:, 3]) | (chip[1] + chip[3] <= boxes[:, 1])
     assert apart.all()

@@ -1,9 +1,11 @@
 """Paints the marks over a picture: where stepping stands, what is selected, failed or found."""
 
+import numpy as np
 from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QFont, QPainter, QPen, QPolygonF
 
 from graphreel.assets import FONT_FAMILY
+from graphreel.gui.canvas.batches import Batches
 from graphreel.render import Mark, Overlay, Scene, Theme
 from graphreel.render.shapes import (
     BADGE,
@@ -14,31 +16,66 @@ from graphreel.render.shapes import (
     corner_radius,
     mark_rect,
 )
+from graphreel.render.spatial import Area, Rows
 
 _TINTS = {Mark.FOUND: 26, Mark.SELECTED: 0, Mark.FAILED: 26, Mark.CURSOR: 0}
 """How strongly a marked box is tinted where the picture is too small for the outline to tell much, of 255."""
+_MANY = 300
+"""More finds than this are only tinted: outlines would cover everything, and take long."""
 
 
-def paint_marks(painter: QPainter, scene: Scene, theme: Theme, overlay: Overlay, area: QRectF, zoom: float) -> None:
-    """Paint the overlay's marks in the area; outlines keep their weight on screen however small the picture is."""
-    grown = max(1.0, 0.7 / zoom)
-    for box, mark in overlay.marks(scene.view):
-        rect = scene.placement.rects[box].tolist()
-        outline = QRectF(*mark_rect(mark, *rect))
-        if not outline.intersects(area.adjusted(-2 * BADGE, -BADGE, BADGE, BADGE)):
-            continue
-        color = QColor(theme.mark_colour(mark))
-        pen = QPen(color, MARK_WIDTH[mark] * grown)
-        if MARK_DASH[mark]:
-            pen.setDashPattern([length / MARK_WIDTH[mark] for length in MARK_DASH[mark]])
-        painter.setPen(pen)
-        tint = QColor(color)
-        tint.setAlpha(_TINTS[mark] if zoom > 0.4 else 70)
+class Marks:
+    """The marks of an overlay on a scene, ready to be painted again and again."""
+
+    def __init__(self, scene: Scene, overlay: Overlay) -> None:
+        self._scene, self._batches = scene, Batches()
+        marks = overlay.marks(scene.view)
+        self._boxes = np.array([box for box, _ in marks], dtype=np.intp)
+        self._marks = np.array([mark for _, mark in marks], dtype=np.intp)
+
+    def paint(self, painter: QPainter, theme: Theme, area: Area, zoom: float) -> None:
+        """Paint the marks in an area; outlines keep their weight on screen however small the picture is."""
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        rows = self._in(area)
+        finds = rows[self._marks[rows] == Mark.FOUND]
+        if len(finds) > _MANY:
+            self._tint(painter, theme, finds, zoom)
+            rows = rows[self._marks[rows] != Mark.FOUND]
+        for row in rows.tolist():
+            _paint_mark(painter, self._scene, theme, int(self._boxes[row]), Mark(self._marks[row]), zoom)
+
+    def _in(self, area: Area) -> Rows:
+        x, y, width, height = self._scene.placement.rects[self._boxes].T
+        left, top, right, bottom = area[0] - 2 * BADGE, area[1] - BADGE, area[2] + BADGE, area[3] + BADGE
+        return np.flatnonzero((x <= right) & (x + width >= left) & (y <= bottom) & (y + height >= top))
+
+    def _tint(self, painter: QPainter, theme: Theme, rows: Rows, zoom: float) -> None:
+        tint = QColor(theme.mark_colour(Mark.FOUND))
+        tint.setAlpha(110)
+        painter.setPen(Qt.PenStyle.NoPen)
         painter.setBrush(tint)
-        radius = corner_radius(int(scene.view.kind[box]), rect[2], rect[3]) + rect[0] - outline.left()
-        painter.drawRoundedRect(outline, radius, radius)
-        if corners := _badge(mark, rect, grown):
-            _paint_badge(painter, theme, mark, corners)
+        rects = self._scene.placement.rects[self._boxes[rows]]
+        sizes = np.maximum(rects[:, 2:], 2.0 / zoom)
+        for _ in self._batches.rects(painter, np.concatenate([rects[:, :2], sizes], axis=1)):
+            pass
+
+
+def _paint_mark(painter: QPainter, scene: Scene, theme: Theme, box: int, mark: Mark, zoom: float) -> None:
+    grown = max(1.0, 0.7 / zoom)
+    rect = scene.placement.rects[box].tolist()
+    outline = QRectF(*mark_rect(mark, *rect))
+    color = QColor(theme.mark_colour(mark))
+    pen = QPen(color, MARK_WIDTH[mark] * grown)
+    if MARK_DASH[mark]:
+        pen.setDashPattern([length / MARK_WIDTH[mark] for length in MARK_DASH[mark]])
+    painter.setPen(pen)
+    tint = QColor(color)
+    tint.setAlpha(_TINTS[mark] if zoom > 0.4 else 70)
+    painter.setBrush(tint)
+    radius = corner_radius(int(scene.view.kind[box]), rect[2], rect[3]) + rect[0] - outline.left()
+    painter.drawRoundedRect(outline, radius, radius)
+    if corners := _badge(mark, rect, grown):
+        _paint_badge(painter, theme, mark, corners)
 
 
 def _badge(mark: Mark, rect: list[float], grown: float) -> list[tuple[float, float]]:

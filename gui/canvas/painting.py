@@ -1,126 +1,160 @@
 """Paints a Scene with a QPainter: for the canvas, and for the pictures that are saved. One code for both.
 
-Only what meets the area asked for is painted, in less detail the smaller it is.
+Only what meets the area asked for is looked at, in less detail the smaller it is, and in many short steps, so that
+whoever paints on the GUI thread can stop between any two.
 """
 
-from dataclasses import dataclass, field
+from collections.abc import Generator, Sequence
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 from PySide6.QtCore import QPointF, QRectF, Qt
-from PySide6.QtGui import (
-    QBrush,
-    QColor,
-    QFont,
-    QFontMetricsF,
-    QPainter,
-    QPainterPath,
-    QPainterPathStroker,
-    QPen,
-    QPolygonF,
-)
+from PySide6.QtGui import QBrush, QColor, QPainter, QPen
 
-from graphreel.assets import FONT_FAMILY
-from graphreel.gui.canvas.picking import Bounds, Rows, boxes_in
+from graphreel.graph.types import ByteColumn
+from graphreel.gui.canvas.batches import Batches
+from graphreel.gui.canvas.edge_painting import edge_pen, paint_routes
+from graphreel.gui.canvas.lettering import Lettering
 from graphreel.layout.types import BoxKind, FloatColumn
 from graphreel.render import TEXT_STYLES, Overlay, Scene, Theme
 from graphreel.render.labels import PADDING_X, title_middle
-from graphreel.render.scene import EdgeLabels, Texts
-from graphreel.render.shapes import STACK, STACK_INSET, arrow_heads, chevron, corner_radius, group_depths
-from graphreel.render.styles import COUNT
+from graphreel.render.shapes import chevron, corner_radius, stack
+from graphreel.render.spatial import Area, Rows
+from graphreel.render.styles import COUNT, GROUP_TITLE, TITLE
 from graphreel.render.theme import halo_colour
 
-TEXT_FROM, SHAPE_FROM, CURVE_FROM = 0.36, 0.2, 0.16
-"""Zoom from which on texts, rounded outlines and curves are drawn; below, plain rectangles and straight lines."""
-MANY_EDGES = 4000
-"""With more visible edges than this they are drawn straight."""
-_FINE = 4
-"""Fonts are set this many times too large and scaled down: Qt's pixel sizes are whole numbers, the styles' are not."""
+TEXT_FROM, DETAIL_FROM, SHAPE_FROM = 0.36, 0.5, 0.2
+"""Zoom from which on names, other texts, rounded outlines are drawn; below, plain rectangles."""
+_LEAST_GROUP, _LEAST_EDGE = 3.0, 4.0
+"""What is smaller than this many pixels is not drawn where the picture is far away."""
+_CROWD = 4096
+_QUICK_WIDTH = 1.5
+_STEP = 48
+"""Boxes or texts between two stops: about half a millisecond."""
 
 
-@dataclass(eq=False)
 class Painting:
     """A scene made ready to be painted again and again."""
 
-    scene: Scene
-    _paths: dict[int, QPainterPath] = field(default_factory=dict)
-    _halos: dict[int, QPainterPath] = field(default_factory=dict)
-    _widths: dict[tuple[str, int, int], float] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        self.bounds = Bounds.of(self.scene)
-        self.rects = self.scene.placement.rects
-        self.is_group = self.scene.view.kind == BoxKind.GROUP
-
-    @cached_property
-    def _heads(self) -> FloatColumn:
-        return arrow_heads(self.scene.placement)
-
-    @cached_property
-    def _depths(self) -> list[int]:
-        return group_depths(self.scene.view)
+    def __init__(
+        self,
+        scene: Scene,
+        shared: tuple[Lettering, Batches] | None = None,
+        depths: Sequence[int] | None = None,
+    ) -> None:
+        """`shared` are another painting's; `depths` tell of each box how many groups it stands in."""
+        self.scene = scene
+        self.rects = scene.placement.rects
+        self.is_group = scene.view.kind == BoxKind.GROUP
+        self.lettering, self.batches = shared or (Lettering(), Batches())
+        self._depths = depths
 
     @cached_property
-    def _fonts(self) -> list[QFont]:
-        found = []
-        for style in TEXT_STYLES:
-            font = QFont(FONT_FAMILY)
-            font.setPixelSize(round(style.size * _FINE))
-            font.setWeight(QFont.Weight(style.weight))
-            font.setItalic(style.italic)
-            # Hinted letters are wider or narrower than the width table says, and would change width with the zoom.
-            font.setHintingPreference(QFont.HintingPreference.PreferNoHinting)
-            found.append(font)
-        return found
+    def _text_start(self) -> Rows:
+        """The texts of box b are the rows from `_text_start[b]` to `_text_start[b + 1]`."""
+        counts = np.bincount(self.scene.texts.box, minlength=len(self.rects))
+        return np.concatenate([[0], np.cumsum(counts)])
+
+    def depth(self, box: int) -> int:
+        """How many groups a group stands in, itself included."""
+        if self._depths is not None:
+            return self._depths[box]
+        parent, depth = self.scene.view.parent, 1
+        while (box := int(parent[box])) >= 0:
+            depth += 1
+        return depth
 
     def paint(self, painter: QPainter, theme: Theme, overlay: Overlay, area: QRectF, zoom: float) -> None:
         """Paint what meets `area`; the painter stands in the picture's units, `zoom` pixels to each."""
-        left, top, right, bottom = area.left(), area.top(), area.right(), area.bottom()
-        boxes = boxes_in(self.rects, left, top, right, bottom)
-        edges = self.bounds.edges_in(left, top, right, bottom)
-        groups, nodes = boxes[self.is_group[boxes]], boxes[~self.is_group[boxes]]
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing, zoom >= SHAPE_FROM)
-        self._paint_boxes(painter, theme, groups, zoom)
-        self._paint_edges(painter, theme, edges, zoom)
-        self._paint_joined(painter, theme, overlay, edges, zoom)
+        meets = area.left(), area.top(), area.right(), area.bottom()
+        for _ in self.steps(painter, theme, meets, zoom):
+            pass
+        self.paint_joined(painter, theme, overlay, zoom)
+
+    def steps(self, painter: QPainter, theme: Theme, area: Area, zoom: float, *, fast: bool = False) -> Generator[None]:
+        """Paint what meets an area, stopping often; the painter must be left alone in between.
+
+        `fast` draws lines a little thinner than the theme says where that saves much.
+        """
+        far = zoom < SHAPE_FROM
+        where = self.scene.where
+        groups, nodes = where.groups_in(area, _LEAST_GROUP / zoom if far else 0.0), where.boxes_in(area)
+        edges = where.edges_in(area, _LEAST_EDGE / zoom if far else 0.0)
+        yield
+        yield from self.paint_groups(painter, theme, groups, zoom, fast=fast)
+        yield from self.paint_edges(painter, theme, edges, zoom, fast=fast)
         if zoom >= TEXT_FROM:
             self._paint_chips(painter, theme, edges)
-        if zoom >= SHAPE_FROM:
-            self._paint_chevrons(painter, theme, groups)
-        self._paint_boxes(painter, theme, nodes, zoom)
-        if zoom >= SHAPE_FROM:
-            self._paint_chevrons(painter, theme, nodes[self.scene.view.kind[nodes] == BoxKind.SCOPE])
+            yield
+        yield from self.paint_rest(painter, theme, groups, nodes, zoom, fast=fast)
+
+    def paint_rest(
+        self, painter: QPainter, theme: Theme, groups: Rows, nodes: Rows, zoom: float, *, fast: bool = False
+    ) -> Generator[None]:
+        """Paint what stands above groups and edges: other boxes, and the texts of all."""
+        yield from self._paint_nodes(painter, theme, nodes, zoom, fast=fast)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         if zoom >= TEXT_FROM:
-            self._paint_texts(painter, theme, boxes)
+            yield from self._paint_texts(painter, theme, np.concatenate([groups, nodes]), zoom)
 
-    def _paint_boxes(self, painter: QPainter, theme: Theme, boxes: Rows, zoom: float) -> None:
-        """Fill and outline boxes; by class, since changing pen and brush costs more than a rectangle."""
-        classes = self.scene.box_class[boxes]
-        # Groups lie in one another, so theirs is the order of the scene; other boxes don't overlap.
-        batches = (
-            [boxes] if len(boxes) and self.is_group[boxes[0]] else [boxes[classes == c] for c in np.unique(classes)]
-        )
-        for batch in batches:
-            kinds = self.scene.view.kind[batch].tolist()
-            rects = self.rects[batch].tolist()
-            current = -1
-            for box, kind, rect in zip(batch.tolist(), kinds, rects, strict=True):
-                if (box_class := int(self.scene.box_class[box])) != current:
-                    current = box_class
-                    _use(painter, theme, box_class, zoom)
-                if zoom < SHAPE_FROM:
-                    painter.drawRect(QRectF(*rect))
-                else:
-                    self._paint_box(painter, kind, rect)
+    def paint_groups(
+        self, painter: QPainter, theme: Theme, groups: Rows, zoom: float, *, fast: bool = False
+    ) -> Generator[None]:
+        """Fill and outline groups; they lie in one another, so theirs is the order of the scene."""
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing, zoom >= SHAPE_FROM)
+        classes = self.scene.box_class[groups]
+        for start, end in _runs(classes):
+            use_box(painter, theme, int(classes[start]), zoom, fast=fast)
+            some = groups[start:end]
+            if zoom < SHAPE_FROM:
+                yield from self.batches.rects(painter, self.rects[some])
+                continue
+            if fast:
+                # The fill is so faint that its corners need no rounding; to fill a rectangle is much faster.
+                yield from self._fill(painter, some)
+            yield from self._rounded(painter, some)
+        if zoom >= SHAPE_FROM:
+            self._paint_chevrons(painter, theme, groups)
+            yield
 
-    def _paint_box(self, painter: QPainter, kind: int, rect: list[float]) -> None:
-        x, y, width, height = rect
-        radius = corner_radius(kind, width, height)
-        if kind == BoxKind.SCOPE:
-            inner = max(width - 2 * STACK_INSET, 0.0)
-            painter.drawRoundedRect(QRectF(x + STACK_INSET, y + STACK, inner, height), radius, radius)
-        painter.drawRoundedRect(QRectF(x, y, width, height), radius, radius)
+    def _paint_nodes(
+        self, painter: QPainter, theme: Theme, nodes: Rows, zoom: float, *, fast: bool = False
+    ) -> Generator[None]:
+        """Fill and outline other boxes; by class, since they don't overlap and a change of pen costs much."""
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing, zoom >= SHAPE_FROM)
+        classes = self.scene.box_class[nodes]
+        order = np.argsort(classes, kind="stable")
+        nodes, classes = nodes[order], classes[order]
+        for start, end in _runs(classes):
+            use_box(painter, theme, int(classes[start]), zoom, fast=fast)
+            if zoom < SHAPE_FROM:
+                yield from self.batches.rects(painter, _at_least_a_pixel(self.rects[nodes[start:end]], zoom))
+            else:
+                yield from self._rounded(painter, nodes[start:end])
+        if zoom >= SHAPE_FROM:
+            kinds = self.scene.view.kind[nodes]
+            self._paint_chevrons(painter, theme, nodes[(kinds == BoxKind.SCOPE) | (kinds == BoxKind.FOLD)])
+            yield
+
+    def _fill(self, painter: QPainter, groups: Rows) -> Generator[None]:
+        pen = painter.pen()
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
+        yield from self.batches.rects(painter, self.rects[groups])
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setPen(pen)
+        painter.setBrush(Qt.BrushStyle.NoBrush)
+
+    def _rounded(self, painter: QPainter, boxes: Rows) -> Generator[None]:
+        kinds = self.scene.view.kind[boxes].tolist()
+        for row, (kind, rect) in enumerate(zip(kinds, self.rects[boxes].tolist(), strict=True)):
+            radius = corner_radius(kind, rect[2], rect[3])
+            for outline in (*stack(kind, *rect), rect):
+                painter.drawRoundedRect(QRectF(*outline), radius, radius)
+            if row % _STEP == _STEP - 1:
+                yield
+        yield
 
     def _paint_chevrons(self, painter: QPainter, theme: Theme, boxes: Rows) -> None:
         """What says that a scope opens, or closes, on a click."""
@@ -133,65 +167,33 @@ class Painting:
             points = chevron(x + PADDING_X, y + title_middle(kind), expanded=kind == BoxKind.GROUP)
             painter.drawPolyline([QPointF(*point) for point in points])
 
-    def _paint_edges(self, painter: QPainter, theme: Theme, edges: Rows, zoom: float) -> None:
+    def paint_edges(
+        self, painter: QPainter, theme: Theme, edges: Rows, zoom: float, *, fast: bool = False
+    ) -> Generator[None]:
+        """Draw edges, each class with its pen; see `steps`."""
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         classes = self.scene.edge_class[edges]
-        straight = zoom < CURVE_FROM or len(edges) > MANY_EDGES
         for edge_class in np.unique(classes).tolist():
             pen = edge_pen(theme, edge_class, zoom)
-            self._paint_routes(painter, edges[classes == edge_class], pen, straight=straight, heads=zoom >= SHAPE_FROM)
+            if fast:
+                pen = quick(pen, painter)
+            yield from paint_routes(
+                painter, self.batches, self.scene.placement, edges[classes == edge_class], pen, zoom
+            )
 
-    def _paint_routes(
-        self,
-        painter: QPainter,
-        edges: Rows,
-        pen: QPen,
-        *,
-        straight: bool,
-        heads: bool,
-    ) -> None:
-        painter.setPen(pen)
-        painter.setBrush(Qt.BrushStyle.NoBrush)
-        for edge in edges.tolist():
-            if straight:
-                start, end = self.scene.placement.route_start[edge : edge + 2]
-                points = self.scene.placement.route_points[start:end:3].tolist()
-                painter.drawPolyline([QPointF(*point) for point in points])
-            else:
-                painter.drawPath(self.path(edge))
-        if heads:
-            painter.setPen(Qt.PenStyle.NoPen)
-            painter.setBrush(QBrush(pen.color()))
-            for triangle in self._heads[edges].tolist():
-                painter.drawPolygon(QPolygonF([QPointF(*point) for point in triangle]))
-
-    def _paint_joined(
-        self,
-        painter: QPainter,
-        theme: Theme,
-        overlay: Overlay,
-        edges: Rows,
-        zoom: float,
-    ) -> None:
+    def paint_joined(self, painter: QPainter, theme: Theme, overlay: Overlay, zoom: float) -> None:
         """Draw the edges of the selected boxes once more, in the accent colour."""
         if not overlay.selected:
             return
         chosen = np.fromiter(overlay.selected, dtype=np.int64)
         view = self.scene.view
-        joined = edges[np.isin(view.edge_source[edges], chosen) | np.isin(view.edge_target[edges], chosen)]
+        routed = self.scene.where.routed
+        joined = routed[np.isin(view.edge_source[routed], chosen) | np.isin(view.edge_target[routed], chosen)]
         pen = QPen(QColor(theme.accent), max(2.0, 1.2 / zoom))
         pen.setCapStyle(Qt.PenCapStyle.RoundCap)
-        self._paint_routes(painter, joined, pen, straight=zoom < CURVE_FROM, heads=zoom >= SHAPE_FROM)
-
-    def path(self, edge: int) -> QPainterPath:
-        """The route of an edge."""
-        found = self._paths.get(edge)
-        if found is None:
-            start, end = self.scene.placement.route_start[edge : edge + 2]
-            points = [QPointF(*point) for point in self.scene.placement.route_points[start:end].tolist()]
-            found = self._paths[edge] = QPainterPath(points[0])
-            for at in range(1, len(points) - 2, 3):
-                found.cubicTo(points[at], points[at + 1], points[at + 2])
-        return found
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        for _ in paint_routes(painter, self.batches, self.scene.placement, joined, pen, zoom):
+            pass
 
     def _paint_chips(self, painter: QPainter, theme: Theme, edges: Rows) -> None:
         """How many edges an edge stands for."""
@@ -202,83 +204,48 @@ class Painting:
             x, y, width, height = chips.rects[row].tolist()
             painter.setPen(QPen(QColor(theme.edges[self.scene.edge_class[chips.edge[row]]].stroke), 1.0))
             painter.drawRoundedRect(QRectF(x, y, width, height), height / 2, height / 2)
-        painter.save()
-        painter.scale(1 / _FINE, 1 / _FINE)
-        painter.setPen(QColor(theme.muted))
-        painter.setFont(self._fonts[COUNT])
+        self.lettering.begin(painter)
+        self.lettering.use(painter, COUNT, theme.muted)
         for row in rows:
-            self._paint_text(painter, chips, row, self._fonts[COUNT])
+            room = float(chips.width[row])
+            self.lettering.draw(painter, COUNT, float(chips.x[row]), float(chips.y[row]), room, chips.text[row])
         painter.restore()
 
-    def _paint_texts(self, painter: QPainter, theme: Theme, boxes: Rows) -> None:
+    def texts_of(self, boxes: Rows, zoom: float) -> Rows:
+        """The rows of the texts of some boxes that can be read at this zoom, by style and then by class."""
         texts = self.scene.texts
-        shows = np.zeros(len(self.rects), dtype=bool)
-        shows[boxes] = True
-        rows = np.flatnonzero(shows[texts.box])
-        rows = rows[np.argsort(texts.style[rows], kind="stable")]
-        painter.save()
-        painter.scale(1 / _FINE, 1 / _FINE)
-        current, font = -1, QFont()
-        for row in rows.tolist():
-            style = int(texts.style[row])
-            if style != current:
-                current, font = style, self._fonts[style]
-                painter.setFont(font)
-            box_class = int(self.scene.box_class[texts.box[row]])
-            color = theme.muted if TEXT_STYLES[style].muted else theme.boxes[box_class].text
-            painter.setPen(QColor(color))
-            if self.is_group[texts.box[row]]:
-                self._paint_halo(painter, theme, row, font)
-            self._paint_text(painter, texts, row, font)
-        painter.restore()
+        starts, ends = self._text_start[boxes], self._text_start[boxes + 1]
+        counts = ends - starts
+        rows = np.arange(counts.sum()) + np.repeat(starts - np.cumsum(counts) + counts, counts)
+        if zoom < DETAIL_FROM:
+            rows = rows[np.isin(texts.style[rows], (TITLE, GROUP_TITLE))]
+        return rows[np.lexsort((self.scene.box_class[texts.box[rows]], texts.style[rows]))]
 
-    def _paint_halo(self, painter: QPainter, theme: Theme, row: int, font: QFont) -> None:
-        """Keep a group's title apart from edges that run past it."""
-        texts = self.scene.texts
-        halo = self._halos.get(row)
-        if halo is None:
-            outline = QPainterPath()
-            outline.addText(QPointF(float(texts.x[row]) * _FINE, float(texts.y[row]) * _FINE), font, texts.text[row])
-            stroker = QPainterPathStroker(QPen(QColor(), 4.0 * _FINE))
-            stroker.setJoinStyle(Qt.PenJoinStyle.RoundJoin)
-            halo = self._halos[row] = stroker.createStroke(outline)
-        box = int(texts.box[row])
-        color = halo_colour(theme.boxes[self.scene.box_class[box]], theme.page, self._depths[box])
-        painter.fillPath(halo, QColor(color))
-
-    def _paint_text(self, painter: QPainter, texts: Texts | EdgeLabels, row: int, font: QFont) -> None:
-        x, y, text = float(texts.x[row]) * _FINE, float(texts.y[row]) * _FINE, texts.text[row]
-        room = float(texts.width[row]) * _FINE
-        squeeze = self._squeeze(text, room, font)
-        if squeeze == 1.0:
-            painter.drawText(QPointF(x, y), text)
-            return
-        painter.save()
-        painter.translate(x, y)
-        painter.scale(squeeze, 1.0)
-        painter.drawText(QPointF(0, 0), text)
-        painter.restore()
-
-    def _squeeze(self, text: str, room: float, font: QFont) -> float:
-        """By how much a text is narrowed; characters that the font lacks have widths that the table does not know."""
-        key = text, font.pixelSize(), font.weight()
-        across = self._widths.get(key)
-        if across is None:
-            across = self._widths[key] = QFontMetricsF(font).horizontalAdvance(text)
-        return min(1.0, room / across) if across > room + 0.5 else 1.0
+    def _paint_texts(self, painter: QPainter, theme: Theme, boxes: Rows, zoom: float) -> Generator[None]:
+        texts, rows = self.scene.texts, self.texts_of(boxes, zoom)
+        owners = texts.box[rows]
+        columns = (rows, owners, texts.style[rows], self.scene.box_class[owners], texts.x[rows], texts.y[rows])
+        each = zip(*(column.tolist() for column in columns), texts.width[rows].tolist(), strict=True)
+        self.lettering.begin(painter)
+        current: tuple[int, str] = (-1, "")
+        try:
+            for count, (row, box, style, box_class, x, y, room) in enumerate(each):
+                color = theme.muted if TEXT_STYLES[style].muted else theme.boxes[box_class].text
+                if self.is_group[box] and zoom >= DETAIL_FROM:
+                    tone = halo_colour(theme.boxes[box_class], theme.page, self.depth(box))
+                    self.lettering.halo(painter, style, x, y, tone, texts.text[row])
+                if current != (style, color):
+                    current = style, color
+                    self.lettering.use(painter, style, color)
+                self.lettering.draw(painter, style, x, y, room, texts.text[row])
+                if count % _STEP == _STEP - 1:
+                    yield
+        finally:
+            # Whoever stops in the middle finds the painter as it was.
+            painter.restore()
 
 
-def edge_pen(theme: Theme, edge_class: int, zoom: float) -> QPen:
-    """The pen of a class of edges; never thinner than a faint pixel."""
-    paint = theme.edges[edge_class]
-    width = max(paint.width, 0.7 / zoom)
-    pen = QPen(QColor(paint.stroke), width)
-    if paint.dash and zoom >= CURVE_FROM:
-        pen.setDashPattern([length / width for length in paint.dash])
-    return pen
-
-
-def _use(painter: QPainter, theme: Theme, box_class: int, zoom: float) -> None:
+def use_box(painter: QPainter, theme: Theme, box_class: int, zoom: float, *, fast: bool = False) -> None:
     """Set brush and pen for a class of boxes."""
     paint = theme.boxes[box_class]
     fill = QColor(paint.fill)
@@ -286,11 +253,37 @@ def _use(painter: QPainter, theme: Theme, box_class: int, zoom: float) -> None:
     painter.setBrush(QBrush(fill))
     if zoom < SHAPE_FROM and paint.opacity == 1.0:
         # At this size the outline is all there is to see of a box.
-        fill = QColor(paint.stroke)
-        painter.setBrush(QBrush(fill))
+        painter.setBrush(QBrush(QColor(paint.stroke)))
         painter.setPen(Qt.PenStyle.NoPen)
         return
     pen = QPen(QColor(paint.stroke), max(1.25, 0.6 / zoom))
     pen.setCapStyle(Qt.PenCapStyle.RoundCap)
     pen.setJoinStyle(Qt.PenJoinStyle.RoundJoin)
-    painter.setPen(pen)
+    painter.setPen(quick(pen, painter) if fast else pen)
+
+
+def quick(pen: QPen, painter: QPainter) -> QPen:
+    """The pen, thinned to a pixel where it is little wider.
+
+    Up to one pixel Qt draws lines as lines; what is wider it fills, which takes ten times as long.
+    """
+    scale = painter.deviceTransform().m11()
+    if pen.widthF() * scale < _QUICK_WIDTH:
+        pen.setWidthF(min(pen.widthF(), 0.999 / scale))
+    return pen
+
+
+def _runs(classes: ByteColumn) -> list[tuple[int, int]]:
+    """From where to where neighbours are alike."""
+    ends = np.flatnonzero(np.diff(classes)) + 1
+    return [pair for pair in pairwise([0, *ends.tolist(), len(classes)]) if pair[0] < pair[1]]
+
+
+def _at_least_a_pixel(rects: FloatColumn, zoom: float) -> FloatColumn:
+    """The rectangles, each large enough to be seen; of those that fall on the same pixel one."""
+    sizes = np.maximum(rects[:, 2:], 1.0 / zoom)
+    if len(rects) > _CROWD and np.median(sizes) * zoom < 2.0:
+        places = np.floor(rects[:, :2] * zoom).astype(np.int64)
+        _, kept = np.unique((places[:, 0] << 32) + places[:, 1], return_index=True)
+        rects, sizes = rects[kept], sizes[kept]
+    return np.concatenate([rects[:, :2], sizes], axis=1)

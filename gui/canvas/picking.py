@@ -1,52 +1,21 @@
 """What is at a place of the picture: boxes, their chevrons, edges. Arrays only, no Qt."""
 
-from dataclasses import dataclass
-from typing import TypeAlias
-
 import numpy as np
-import numpy.typing as npt
 
 from graphreel.layout.types import BoxKind, FloatColumn
 from graphreel.render import Scene
-
-Rows: TypeAlias = npt.NDArray[np.intp]
 
 _SAMPLES = 12
 """Points of each spline segment that are tried when an edge is looked for."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Bounds:
-    """Rectangles around the routes, as left, top, right and bottom columns, shape (edges, 4)."""
-
-    edges: FloatColumn
-
-    @classmethod
-    def of(cls, scene: Scene) -> "Bounds":
-        """Measure a scene's routes once; a spline stays within its control points."""
-        start = scene.placement.route_start[:-1]
-        points = scene.placement.route_points
-        if not len(start):
-            return cls(np.zeros((0, 4)))
-        low, high = np.minimum.reduceat(points, start), np.maximum.reduceat(points, start)
-        return cls(np.concatenate([low, high], axis=1))
-
-    def edges_in(self, left: float, top: float, right: float, bottom: float) -> Rows:
-        """The edges whose bounds meet an area."""
-        its = self.edges
-        return np.flatnonzero((its[:, 0] <= right) & (its[:, 2] >= left) & (its[:, 1] <= bottom) & (its[:, 3] >= top))
-
-
-def boxes_in(rects: FloatColumn, left: float, top: float, right: float, bottom: float) -> Rows:
-    """The boxes that meet an area, in the order of the scene."""
-    x, y, width, height = rects.T
-    return np.flatnonzero((x <= right) & (x + width >= left) & (y <= bottom) & (y + height >= top))
-
-
 def box_at(scene: Scene, x: float, y: float) -> int | None:
     """The box at a point: the innermost, for a group stands before what is in it."""
-    found = boxes_in(scene.placement.rects, x, y, x, y)
-    return int(found[-1]) if len(found) else None
+    point = x, y, x, y
+    for found in (scene.where.boxes_in(point), scene.where.groups_in(point)):
+        if len(found):
+            return int(found[-1])
+    return None
 
 
 def is_openable(scene: Scene, box: int) -> bool:
@@ -54,10 +23,10 @@ def is_openable(scene: Scene, box: int) -> bool:
     return scene.view.kind[box] in (BoxKind.SCOPE, BoxKind.GROUP, BoxKind.FOLD)
 
 
-def edge_at(scene: Scene, bounds: Bounds, x: float, y: float, reach: float) -> int | None:
+def edge_at(scene: Scene, x: float, y: float, reach: float) -> int | None:
     """The edge nearest to a point, if one is within `reach`."""
     best, nearest = None, reach
-    for edge in bounds.edges_in(x - reach, y - reach, x + reach, y + reach).tolist():
+    for edge in scene.where.edges_in((x - reach, y - reach, x + reach, y + reach)).tolist():
         distance = _distance(_polyline(scene, edge), x, y)
         if distance <= nearest:
             best, nearest = edge, distance

@@ -3,28 +3,47 @@
 It knows no session: what is clicked it tells by signals, what it shows it is given.
 """
 
-from PySide6.QtCore import QEvent, QPoint, QPointF, QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QColor, QHelpEvent, QMouseEvent, QNativeGestureEvent, QPainter, QPaintEvent, QWheelEvent
-from PySide6.QtWidgets import QApplication, QToolTip, QWidget
+from PySide6.QtCore import QElapsedTimer, QEvent, QPoint, QPointF, QRectF, QSize, Qt, QTimer, Signal
+from PySide6.QtGui import (
+    QColor,
+    QHelpEvent,
+    QHideEvent,
+    QImage,
+    QMouseEvent,
+    QNativeGestureEvent,
+    QPainter,
+    QPaintEvent,
+    QResizeEvent,
+    QWheelEvent,
+)
+from PySide6.QtWidgets import QStyle, QToolTip, QWidget
 
 from graphreel.gui.canvas.camera import Camera, Rect, fitting
-from graphreel.gui.canvas.marking import paint_marks
+from graphreel.gui.canvas.changing import Fading, Moving, moves_well
+from graphreel.gui.canvas.drawing import Drawing, area_of
+from graphreel.gui.canvas.gliding import Glide
+from graphreel.gui.canvas.marking import Marks
 from graphreel.gui.canvas.painting import SHAPE_FROM, Painting
-from graphreel.gui.canvas.picking import box_at, edge_at, is_openable
+from graphreel.gui.canvas.pointing import Pointer
+from graphreel.gui.canvas.tiles import Look
 from graphreel.render import Overlay, Scene, Theme
-from graphreel.render.labels import PADDING_X, title_middle
-from graphreel.render.shapes import CHEVRON
 
-_REACH = 5.0
-"""How near to an edge, in pixels, a click has to be."""
 READABLE = 0.42
 """The least zoom at which one can read what stands in the boxes."""
 _WHEEL = 1.0016
 """Zoom factor per eighth of a degree of a wheel."""
+_FRAME_MS, _SETTLED_MS = 15, 90
+"""Between two frames of a movement; and after the last change of zoom, until the picture is painted for just it."""
+_SLICE_MS, _SHOWN_AGAIN_MS = 4.0, 40
+"""How long painting ahead takes at a time, and how often what it finished is shown meanwhile."""
 
 
 class Canvas(QWidget):
     """Shows a picture with pan and zoom.
+
+    Attributes:
+        animated: Whether pictures change into one another and the camera glides, as far as the system wants any
+            movement at all.
 
     Signals:
         picked: The box that was clicked, or -1 for the empty page.
@@ -48,26 +67,47 @@ class Canvas(QWidget):
         self.setMouseTracking(True)
         self.theme = theme
         self.camera = Camera()
-        self.painting: Painting | None = None
         self.overlay = Overlay()
         self.placeholder = ""
-        self._pressed: QPointF | None = None
-        self._panned_from: QPointF | None = None
-        self._fit_when_sized = False
+        self.animated = False
+        self._drawing: Drawing | None = None
+        self._marks: Marks | None = None
+        self._pointer, self._glide = Pointer(self), Glide()
+        self._change: Moving | Fading | None = None
+        self._before: tuple[Scene, Camera, QImage | None] | None = None
+        """The picture that is to change into the one that is shown, until that is painted for the first time."""
+        self._fit_when_sized = self._zooming = False
+        self._clock, self._shown = QElapsedTimer(), QElapsedTimer()
+        self._frames = QTimer(self, interval=_FRAME_MS, timerType=Qt.TimerType.PreciseTimer)
+        self._frames.timeout.connect(self._next_frame)
+        self._settle = QTimer(self, interval=_SETTLED_MS, singleShot=True)
+        self._settle.timeout.connect(self._settled)
+        self._ahead = QTimer(self, interval=0)
+        self._ahead.timeout.connect(self._paint_ahead)
 
     @property
     def scene(self) -> Scene | None:
         """The picture that is shown, or None."""
-        return None if self.painting is None else self.painting.scene
+        return None if self._drawing is None else self._drawing.painting.scene
+
+    @property
+    def is_sharp(self) -> bool:
+        """Whether what is on screen will not change by itself: nothing moves, nothing is still to be painted."""
+        moving = self._zooming or self._change is not None or self._before is not None or self._glide.is_moving
+        return not moving and (self._drawing is None or not self._drawing.pending)
 
     def show_scene(self, scene: Scene | None, overlay: Overlay) -> None:
         """Show another picture through the same camera; None shows the placeholder."""
-        self.painting = None if scene is None else Painting(scene)
+        self._note_before(scene)
+        if self._drawing is not None:
+            self._drawing.stop()
+        self._drawing = None if scene is None else Drawing(Painting(scene), self.theme)
         self.show_overlay(overlay)
 
     def show_overlay(self, overlay: Overlay) -> None:
         """Show other marks on the same picture."""
         self.overlay = overlay
+        self._marks = None if self.scene is None else Marks(self.scene, overlay)
         self.update()
 
     def show_placeholder(self, text: str) -> None:
@@ -78,10 +118,16 @@ class Canvas(QWidget):
     def set_theme(self, theme: Theme) -> None:
         """Draw in other colours."""
         self.theme = theme
+        if self._drawing is not None:
+            self._drawing.set_theme(theme)
         self.update()
 
     def look(self, camera: Camera) -> None:
         """Look elsewhere."""
+        if camera.zoom != self.camera.zoom:
+            # A second change soon after the first is a movement, and more will follow.
+            self._zooming = self._settle.isActive()
+            self._settle.start()
         self.camera = camera
         self._fit_when_sized = False
         self.update()
@@ -89,8 +135,8 @@ class Canvas(QWidget):
 
     def fit(self) -> None:
         """Show the whole picture."""
-        if self.painting is not None:
-            width, height = self.painting.scene.placement.size
+        if self.scene is not None:
+            width, height = self.scene.placement.size
             self.look(fitting((0, 0, width, height), self.width(), self.height()))
             # A window that is not shown yet gets its size later; the picture shall fit that one.
             self._fit_when_sized = not self.isVisible()
@@ -98,21 +144,21 @@ class Canvas(QWidget):
     def fit_start(self) -> None:
         """Show the picture so that it can be read: all of it, or, where it is large, its beginning."""
         self.fit()
-        if self.painting is None or self.camera.zoom >= READABLE:
+        if self.scene is None or self.camera.zoom >= READABLE:
             return
-        width = self.painting.scene.placement.size[0]
+        width = self.scene.placement.size[0]
         zoom = max(min(0.8, self.width() / (width + 64)), READABLE)
         room = self.width() / zoom
         self.look(Camera(zoom, (width - room) / 2 if width < room else -32.0, -24.0 / zoom))
 
     def fit_box(self, box: int) -> None:
         """Zoom so that a box fills a good part of the canvas."""
-        if self.painting is not None:
+        if self.scene is not None:
             self.look(fitting(self.rect_of(box), self.width(), self.height(), most=1.6, margin=80.0))
 
     def hold(self, box: int) -> None:
         """Move as little as brings a box into view; zoom in where it could not be read."""
-        if self.painting is None:
+        if self.scene is None:
             return
         rect = self.rect_of(box)
         camera = self.camera
@@ -129,10 +175,23 @@ class Canvas(QWidget):
         place = at or QPointF(self.width() / 2, self.height() / 2)
         self.look(self.camera.zoomed(factor, place.x(), place.y()))
 
+    def _zoom_smoothly(self, factor: float, at: QPointF) -> None:
+        """Zoom around a place within a few frames; at once where no movement is wanted."""
+        if self.moves_things:
+            self._glide.zoom(factor, (at.x(), at.y()))
+            self._run()
+        else:
+            self.zoom_by(factor, at)
+
+    def mouse_place(self) -> QPointF | None:
+        """Where the mouse is in the widget, or None where it is elsewhere."""
+        place = self.mapFromGlobal(self.cursor().pos())
+        return QPointF(QPoint(place)) if self.rect().contains(place) else None
+
     def rect_of(self, box: int) -> Rect:
         """A box's rectangle in the picture."""
-        assert self.painting is not None
-        x, y, width, height = self.painting.rects[box].tolist()
+        assert self.scene is not None
+        x, y, width, height = self.scene.placement.rects[box].tolist()
         return x, y, width, height
 
     def screen_rect(self, box: int) -> QRectF:
@@ -141,59 +200,134 @@ class Canvas(QWidget):
         left, top = self.camera.to_screen(x, y)
         return QRectF(left, top, width * self.camera.zoom, height * self.camera.zoom)
 
-    def box_under(self, place: QPointF) -> int | None:
-        """The box at a place of the widget."""
-        return None if self.scene is None else box_at(self.scene, *self.camera.to_scene(place.x(), place.y()))
-
-    def edge_under(self, place: QPointF) -> int | None:
-        """The edge near a place of the widget."""
-        if self.painting is None:
-            return None
-        x, y = self.camera.to_scene(place.x(), place.y())
-        return edge_at(self.painting.scene, self.painting.bounds, x, y, _REACH / self.camera.zoom)
-
     def chevron_rect(self, box: int) -> QRectF:
-        """Where a scope's chevron is clicked, in the widget's pixels: larger than it is drawn."""
-        assert self.scene is not None
-        x, y, _, _ = self.rect_of(box)
-        middle = y + title_middle(int(self.scene.view.kind[box]))
-        left, top = self.camera.to_screen(x + PADDING_X - 6, middle - CHEVRON / 2 - 6)
-        side = (CHEVRON + 12) * self.camera.zoom
-        return QRectF(left, top, side, side)
+        """Where a scope's chevron is clicked, in the widget's pixels."""
+        return self._pointer.chevron_rect(box)
 
-    def _click(self, place: QPointF) -> None:
-        box = self.box_under(place)
-        if box is not None and self._on_chevron(box, place):
-            self.toggled.emit(box)
+    def rest(self) -> None:
+        """Stop whatever moves the camera by itself."""
+        self._glide.stop()
+
+    def fling(self, speed: tuple[float, float]) -> None:
+        """Let the picture go on at this speed, in pixels a millisecond, and come to rest."""
+        if self.animated:
+            self._glide.fling(speed)
+            self._run()
+
+    def advance(self, milliseconds: float) -> None:
+        """Move on what moves by itself, by so much time."""
+        if self._glide.is_moving:
+            self.look(self._glide.advance(self.camera, milliseconds))
+        ready = self._drawing is None or not self._drawing.pending
+        if self._change is not None and not self._change.advance(milliseconds, ready=ready):
+            self._change = None
+        self.update()
+
+    def finish(self) -> None:
+        """Bring everything that moves to its end, and paint everything that is missing: for a picture of the widget."""
+        while self._glide.is_moving or self._change is not None:
+            self.advance(1000.0)
+        self._settled()
+        self._drawn_once()
+        while self._drawing is not None and self._drawing.pending:
+            self._drawing.work(1000.0)
+        self.update()
+
+    def _drawn_once(self) -> None:
+        """Note what is missing, without showing anything."""
+        if self._drawing is not None:
+            unseen = QImage(1, 1, QImage.Format.Format_RGB32)
+            with QPainter(unseen) as painter:
+                self._drawing.draw(painter, self._look())
+
+    def _run(self) -> None:
+        """Have frames come, as long as something moves."""
+        if not self._frames.isActive():
+            self._clock.start()
+            self._frames.start()
+
+    def _next_frame(self) -> None:
+        self.advance(min(self._clock.restart(), 4 * _FRAME_MS))
+        if not self._glide.is_moving and self._change is None:
+            self._frames.stop()
+
+    def _settled(self) -> None:
+        self._settle.stop()
+        if self._zooming:
+            self._zooming = False
+            self.update()
+
+    def _paint_ahead(self) -> None:
+        """Paint a slice of what is missing, so short that whoever does something need not wait."""
+        if self._drawing is None or not self._drawing.pending:
+            self._ahead.stop()
+        elif self._drawing.work(_SLICE_MS) and (not self._drawing.pending or self._shown.hasExpired(_SHOWN_AGAIN_MS)):
+            self.update()
+
+    def _note_before(self, after: Scene | None) -> None:
+        """Keep what is on screen, to change from it into another picture."""
+        self._change = self._before = None
+        before = self.scene
+        if not (self.moves_things and self.isVisible()) or before is None or after is None:
             return
-        edge = self.edge_under(place) if box is None or self._is_group(box) else None
-        if edge is not None:
-            self.edge_picked.emit(edge)
-        else:
-            self.picked.emit(-1 if box is None else box)
+        image = QImage(self.size() * self.devicePixelRatioF(), QImage.Format.Format_RGB32)
+        image.setDevicePixelRatio(self.devicePixelRatioF())
+        with QPainter(image) as painter:
+            self._paint_picture(painter)
+        self._before = before, self.camera, image
 
-    def _on_chevron(self, box: int, place: QPointF) -> bool:
-        openable = self.scene is not None and is_openable(self.scene, box)
-        return openable and self.camera.zoom >= SHAPE_FROM and self.chevron_rect(box).contains(place)
+    @property
+    def moves_things(self) -> bool:
+        """Whether movement is wanted: by the user's choice, and by what the system says of all its programs."""
+        wanted = self.style().styleHint(QStyle.StyleHint.SH_Widget_Animation_Duration, None, self)
+        return self.animated and wanted > 0
 
-    def _is_group(self, box: int) -> bool:
-        return self.painting is not None and bool(self.painting.is_group[box])
+    def _begin_change(self, look: Look) -> None:
+        """Start from what was on screen before; the camera stands by now where it shall."""
+        assert self._before is not None
+        assert self._drawing is not None
+        scene, camera, image = self._before
+        self._before = None
+        area = area_of(look)
+        if moves_well(scene, self._drawing.painting.scene, area):
+            self._change = Moving((scene, camera), (self._drawing.painting, self.camera), area)
+        elif image is not None:
+            self._change = Fading(image)
+        self._run()
 
-    def _tip(self, place: QPointF) -> str:
-        """What the tooltip says at a place."""
-        if self.scene is None:
-            return ""
-        box = self.box_under(place)
-        edge = self.edge_under(place) if box is None or self._is_group(box) else None
-        if edge is not None:
-            return self.scene.edge_titles[edge]
-        return "" if box is None else self.scene.titles[box]
+    def _look(self) -> Look:
+        ratio = self.devicePixelRatioF()
+        return Look.of(self.camera, self.width(), self.height(), ratio, moving=self._zooming)
 
-    def _point_at(self, place: QPointF) -> None:
-        """Show by the mouse's shape what a click would do."""
-        box = self.box_under(place)
-        pointing = box is not None and self._on_chevron(box, place)
-        self.setCursor(Qt.CursorShape.PointingHandCursor if pointing else Qt.CursorShape.ArrowCursor)
+    def _paint_picture(self, painter: QPainter) -> None:
+        """Paint the page, the picture and its marks."""
+        painter.fillRect(self.rect(), QColor(self.theme.page))
+        drawing, look = self._drawing, self._look()
+        if drawing is None:
+            painter.setPen(QColor(self.theme.muted))
+            flags = Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap
+            painter.drawText(self.rect().adjusted(40, 40, -40, -40), int(flags), self.placeholder)
+            return
+        if isinstance(self._change, Moving):
+            self._in_scene(painter, look)
+            self._change.paint(painter, self.theme, self.camera.zoom)
+            painter.restore()
+            return
+        painter.save()
+        painter.scale(1 / look.ratio, 1 / look.ratio)
+        drawing.draw(painter, look)
+        painter.restore()
+        self._in_scene(painter, look)
+        drawing.painting.paint_joined(painter, self.theme, self.overlay, self.camera.zoom)
+        if self._marks is not None:
+            self._marks.paint(painter, self.theme, area_of(look), self.camera.zoom)
+        painter.restore()
+
+    def _in_scene(self, painter: QPainter, look: Look) -> None:
+        """Let the painter stand in the picture's units."""
+        painter.save()
+        painter.translate(-look.left / look.ratio, -look.top / look.ratio)
+        painter.scale(self.camera.zoom, self.camera.zoom)
 
     def _pinch(self, gesture: QNativeGestureEvent) -> bool:
         if gesture.gestureType() != Qt.NativeGestureType.ZoomNativeGesture:
@@ -208,7 +342,7 @@ class Canvas(QWidget):
         if isinstance(event, QNativeGestureEvent) and self._pinch(event):
             return True
         if isinstance(event, QHelpEvent) and event.type() == QEvent.Type.ToolTip:
-            text = self._tip(QPointF(event.pos()))
+            text = self._pointer.tip(QPointF(event.pos()))
             if text:
                 QToolTip.showText(event.globalPos(), text, self)
             else:
@@ -217,21 +351,25 @@ class Canvas(QWidget):
         return super().event(event)
 
     def paintEvent(self, event: QPaintEvent) -> None:
+        if self._before is not None and self._drawing is not None:
+            self._begin_change(self._look())
         painter = QPainter(self)
-        painter.fillRect(self.rect(), QColor(self.theme.page))
-        if self.painting is None:
-            painter.setPen(QColor(self.theme.muted))
-            flags = Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap
-            painter.drawText(self.rect().adjusted(40, 40, -40, -40), int(flags), self.placeholder)
-            return
-        zoom = self.camera.zoom
-        area = QRectF(*self.camera.area(self.width(), self.height()))
-        painter.scale(zoom, zoom)
-        painter.translate(-self.camera.x, -self.camera.y)
-        self.painting.paint(painter, self.theme, self.overlay, area, zoom)
-        paint_marks(painter, self.painting.scene, self.theme, self.overlay, area, zoom)
+        self._paint_picture(painter)
+        if isinstance(self._change, Fading):
+            self._change.paint_over(painter)
+        self._shown.start()
+        if self._drawing is not None and self._drawing.pending and not self._ahead.isActive():
+            self._ahead.start()
 
-    def resizeEvent(self, event: object) -> None:
+    def hideEvent(self, event: QHideEvent) -> None:
+        self._ahead.stop()
+        self._frames.stop()
+        self._glide.stop()
+        self._change = self._before = None
+        if self._drawing is not None:
+            self._drawing.stop()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
         if self._fit_when_sized:
             self.fit()
 
@@ -244,44 +382,17 @@ class Canvas(QWidget):
             turned = event.angleDelta()
             self.look(self.camera.panned(turned.x() or turned.y(), 0))
         else:
-            self.zoom_by(_WHEEL ** event.angleDelta().y(), event.position())
+            self._zoom_smoothly(_WHEEL ** event.angleDelta().y(), event.position())
         event.accept()
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
-        if event.button() in (Qt.MouseButton.LeftButton, Qt.MouseButton.MiddleButton):
-            self._pressed, self._panned_from = event.position(), None
+        self._pointer.press(event)
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
-        if self._pressed is None:
-            self._point_at(event.position())
-            return
-        far = (event.position() - self._pressed).manhattanLength() >= QApplication.startDragDistance()
-        if self._panned_from is None and far:
-            self._panned_from = self._pressed
-            self.setCursor(Qt.CursorShape.ClosedHandCursor)
-        if self._panned_from is not None:
-            moved = event.position() - self._panned_from
-            self._panned_from = event.position()
-            self.look(self.camera.panned(moved.x(), moved.y()))
+        self._pointer.move(event)
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
-        was_click = self._pressed is not None and self._panned_from is None
-        self._pressed = self._panned_from = None
-        self._point_at(event.position())
-        if was_click and event.button() == Qt.MouseButton.LeftButton:
-            self._click(event.position())
+        self._pointer.release(event)
 
     def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
-        box = self.box_under(event.position())
-        if event.button() != Qt.MouseButton.LeftButton or box is None or self.scene is None:
-            return
-        if not is_openable(self.scene, box):
-            self.fit_box(box)
-        elif not self._on_chevron(box, event.position()):
-            # On the chevron each single click of the two has its effect already.
-            self.toggled.emit(box)
-
-    def mouse_place(self) -> QPointF | None:
-        """Where the mouse is in the widget, or None where it is elsewhere."""
-        place = self.mapFromGlobal(self.cursor().pos())
-        return QPointF(QPoint(place)) if self.rect().contains(place) else None
+        self._pointer.double_click(event)

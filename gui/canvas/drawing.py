@@ -1,0 +1,80 @@
+"""What a canvas draws of one scene: all of it anew where that is quick, else from pieces painted before."""
+
+from PySide6.QtCore import QRectF
+from PySide6.QtGui import QPainter
+
+from graphreel.gui.canvas.painting import Painting
+from graphreel.gui.canvas.tiles import Look, Tiles
+from graphreel.render import Theme
+
+_QUICK = 250
+"""Boxes and edges of a picture that is drawn anew in each frame; drawing so many takes less than 8 ms."""
+_FIRST_MS = 12.0
+"""How long the first frame of a picture may be painted for, so that small ones never come in pieces."""
+
+
+class Drawing:
+    """A painting and its tiles.
+
+    Attributes:
+        painting: The scene, ready to be painted.
+        tiles: The pieces painted so far; None until some were needed.
+    """
+
+    def __init__(self, painting: Painting, theme: Theme) -> None:
+        self.painting, self.theme = painting, theme
+        self.tiles: Tiles | None = None
+
+    def set_theme(self, theme: Theme) -> None:
+        """Draw in other colours."""
+        self.stop()
+        self.theme, self.tiles = theme, None
+
+    def draw(self, painter: QPainter, look: Look) -> None:
+        """Draw the picture; the painter stands in pixels of the screen, on the page's colour."""
+        if self.is_quick:
+            zoom = look.zoom
+            painter.save()
+            painter.translate(-look.left, -look.top)
+            painter.scale(zoom, zoom)
+            for _ in self.painting.steps(painter, self.theme, area_of(look), zoom / look.ratio, fast=True):
+                pass
+            painter.restore()
+            return
+        if self.tiles is None:
+            self.tiles = Tiles(self.painting, self.theme)
+            self.tiles.want(look)
+            self.tiles.work(_FIRST_MS)
+        self.tiles.show(painter, look)
+
+    @property
+    def is_quick(self) -> bool:
+        """Whether the whole picture can be drawn anew in each frame; pictures of a few boxes can."""
+        view = self.painting.scene.view
+        return len(view.kind) + len(view.edge_source) <= _QUICK
+
+    @property
+    def pending(self) -> bool:
+        """Whether something is shown that will be sharper."""
+        return self.tiles is not None and self.tiles.pending
+
+    def work(self, milliseconds: float) -> bool:
+        """Paint for about so long; gives whether there is more to show than before."""
+        return self.tiles is not None and self.tiles.work(milliseconds)
+
+    def stop(self) -> None:
+        """Leave what is being painted."""
+        if self.tiles is not None:
+            self.tiles.stop()
+
+
+def area_of(look: Look) -> tuple[float, float, float, float]:
+    """Left, top, right and bottom of what shows, in the picture's units; a little more, for what reaches out."""
+    area = QRectF(look.left, look.top, look.width, look.height)
+    reach = 12.0
+    return (
+        area.left() / look.zoom - reach,
+        area.top() / look.zoom - reach,
+        area.right() / look.zoom + reach,
+        area.bottom() / look.zoom + reach,
+    )
