@@ -92,7 +92,7 @@ class _Series:
         return [self.name, *(f"{number:.6g}" for number in ends), self._other_text(len(self.numbers) - len(finite))]
 
     def _other_text(self, others: int) -> str:
-        return f"{others} of {len(self.numbers)} not finite" if others else ""
+        return f"{others} not finite" if others else ""
 
 
 def _series(iterations: Sequence["Iteration"]) -> list[_Series]:
@@ -112,7 +112,7 @@ def _print_scalars(console: Console, iterations: Sequence["Iteration"]) -> None:
     table.add_column("scalar", no_wrap=True)
     for heading in ("first", "last", "min", "max"):
         table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("", style="red")
+    table.add_column("", style="red", no_wrap=True)
     for each in series[:_MOST_SCALARS]:
         table.add_row(*map(Text, each.cells))
     console.print()
