@@ -26,6 +26,7 @@ LARGEST, MOST = 100, 60
 LONGEST_RUN = 400
 """More repeated scopes than this are too many to be looked at when their run is unfolded."""
 _FILLING = 50
+_GROUP = "Group"
 
 _known: "WeakKeyDictionary[Graph, Graph | None]" = WeakKeyDictionary()
 
@@ -107,13 +108,12 @@ def _item_hashes(graph: Graph) -> tuple[HashColumn, HashColumn]:
     texts = string_hashes(graph)
     taken = np.diff(graph.inputs.start).astype(np.uint64)
     look = mix(texts[graph.nodes.op], taken)
-    whole = scope_hashes(graph)
     names = graph.scopes.name
     stems: dict[str, int] = {}
     stem = [stems.setdefault(name_stem(graph.strings[name]), len(stems)) for name in names.tolist()]
     types, kinds = texts[graph.scopes.type], graph.scopes.kind.astype(np.uint64)
     of_scope = mix(types, np.array(stem, dtype=np.uint64), kinds, _content(graph, mix(texts[graph.nodes.op])))
-    exact = mix(whole, texts[names])
+    exact = mix(scope_hashes(graph), np.array(stem, dtype=np.uint64))
     return np.concatenate((look, of_scope)), np.concatenate((node_hashes(graph, texts), exact))
 
 
@@ -148,7 +148,7 @@ def _units(sequence: Sequence, blocks: list[Block]) -> list[list[_Part]]:
         key = hash((block.wiring, block.stop - block.start, sequence.look[block.start : block.stop].tobytes()))
         if key not in inner:
             inner[key] = _plan(sequence.part(block.start, block.stop))
-        word = "Group" if block.filled else "Block"
+        word = _GROUP if block.filled else "Block"
         part = _Part(block.start, block.stop, f"{word} {number}", inner[key])
         if found and block.start == at and block.exact == last:
             found[-1].append(part)
@@ -163,7 +163,8 @@ def _nested(run: list[_Part]) -> list[list[_Part]]:
     """A run as one unit; as several where too few are equal to fold, and in groups of equal size where it is long."""
     if len(run) < LEAST_REPEATS:
         return [[part] for part in run]
-    while len(run) > LONGEST_RUN:
+    longest = LARGEST if run[0].name.startswith(_GROUP) else LONGEST_RUN
+    while len(run) > longest:
         # Groups of equal size fold; the last one may be smaller.
         near = np.sqrt(len(run))
         size = min(range(8, _FILLING + 1), key=lambda size: (-len(run) % size, abs(size - near)))

@@ -78,9 +78,10 @@ def scope_hashes(graph: Graph) -> HashColumn:
     np.add.at(total, scope, mix(node_hashes(graph, texts), place))
     depth = scope_depths(graph)
     _add_edges(graph, first, total)
-    # Names that were made up tell nothing: groups of equal blocks are equal.
-    names = np.where(graph.scopes.kind == ScopeKind.DETECTED, np.uint64(0), texts[graph.scopes.name])
-    types = texts[graph.scopes.type]
+    # Groups of equal blocks are equal, whatever they and the blocks are called.
+    detected = graph.scopes.kind == ScopeKind.DETECTED
+    names = np.where(detected | detected[graph.scopes.parent], np.uint64(0), texts[graph.scopes.name])
+    types = np.where(detected, np.uint64(0), texts[graph.scopes.type])
     # Deepest first, so that a child's hash is whole before its parent takes it in.
     order = np.argsort(-depth, kind="stable")
     for children in np.split(order, np.flatnonzero(np.diff(depth[order])) + 1)[:-1]:

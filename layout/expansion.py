@@ -31,7 +31,8 @@ def default_expansion(graph: Graph, limit: int = 60) -> frozenset[ScopeId]:
         # What is alike a folded run stays closed as well: often the first layer, which takes another type.
         closed = {_alike(graph, scope) for scope in every if members[scope]}
         inner = [scope for scope in every if _alike(graph, scope) not in closed]
-        chosen = [scope for scope in inner if sizes[scope] == 1]
+        # A group that was found may hold one fold and nothing else; sixty frames around one box each tell nothing.
+        chosen = [s for s in inner if sizes[s] == 1 and graph.scopes.kind[s] != ScopeKind.DETECTED]
         for alike in _classes(graph, [scope for scope in inner if sizes[scope] > 1], sizes):
             more = sum(sizes[scope] - 1 for scope in alike)
             if showing + more <= limit:
