@@ -113,11 +113,11 @@ def one_side(layers: Layers, allowed: list[bool], *, down: bool) -> Side:
     return Side(layers.rows if down else layers.rows[::-1], choices)
 
 
-def aligned(side: Side, wide: list[float], *, left: bool) -> tuple[list[int], list[float]]:
+def aligned(side: Side, wide: tuple[list[float], list[float]], *, left: bool) -> tuple[list[int], list[float]]:
     """Blocks: the first vertex of each vertex's block, and its shift from that vertex."""
     extents = _Extents(wide)
-    root, shift = list(range(len(wide))), [0.0] * len(wide)
-    taken = [False] * len(wide)
+    root, shift = list(range(len(wide[0]))), [0.0] * len(wide[0])
+    taken = [False] * len(root)
     for row in side.rows:
         reached = -1 if left else 1 << 60
         for vertex in row if left else reversed(row):
@@ -144,16 +144,17 @@ class _Extents:
     further than the one above it.
     """
 
-    def __init__(self, wide: list[float]) -> None:
-        self.wide = wide
-        self.left = [-width / 2 for width in wide]
-        self.right = [width / 2 for width in wide]
-        self.widest = wide.copy()
+    def __init__(self, wide: tuple[list[float], list[float]]) -> None:
+        self.reach_left, self.reach_right = wide
+        self.left = [-width for width in self.reach_left]
+        self.right = self.reach_right.copy()
+        self.widest = [one + other for one, other in zip(*wide, strict=True)]
 
     def takes(self, block: int, vertex: int, shift: float, *, straight: bool) -> bool:
         """Let a block grow by a vertex, unless that is not `straight` below and the block would get too wide."""
-        width = self.wide[vertex]
-        left, right = min(self.left[block], shift - width / 2), max(self.right[block], shift + width / 2)
+        one, other = self.reach_left[vertex], self.reach_right[vertex]
+        width = one + other
+        left, right = min(self.left[block], shift - one), max(self.right[block], shift + other)
         widest = max(self.widest[block], width)
         if not straight and right - left > widest * _SLACK + _SLACK_LEAST:
             return False

@@ -1,6 +1,8 @@
 """Checks that a placement keeps what a layout promises. Run after each layout, whoever made it and however."""
 
 from bisect import bisect_left
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
@@ -9,7 +11,8 @@ import numpy.typing as npt
 from graphreel.graph import NONE
 from graphreel.graph.types import IntColumn
 from graphreel.layout.errors import LayoutBug
-from graphreel.layout.grid import overlapping
+from graphreel.layout.grid import overlapping, ranges
+from graphreel.layout.local import Arrangement, Problem
 from graphreel.layout.splines import flattened, segments
 from graphreel.layout.types import BoxKind, FloatColumn, Placement, VisibleGraph
 
@@ -19,44 +22,192 @@ _TOLERANCE = 0.01
 """Picture units by which rounding may break a promise."""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Sheet:
+    """What is checked, whoever made it: boxes within boxes, routes between them, and stubs beside them.
+
+    Attributes:
+        rects: x, y, width, height of each box, shape (boxes, 4).
+        parent: The group around each box, or -1 for the picture.
+        solid: Which boxes no route may run through; of the others only their four sides count.
+        size: Width and height of the picture.
+        source, target: The boxes at the ends of each route.
+        route_start, route_points: As in Placement.
+        stubs, stub_parent: Rectangles, shape (stubs, 4), and the group that each stands in.
+    """
+
+    rects: FloatColumn
+    parent: IntColumn
+    solid: _Mask
+    size: tuple[float, float]
+    source: IntColumn
+    target: IntColumn
+    route_start: IntColumn
+    route_points: FloatColumn
+    stubs: FloatColumn
+    stub_parent: IntColumn
+
+
 def check_placement(view: VisibleGraph, placement: Placement) -> None:
     """Raise LayoutBug, naming how often, where a promise is broken.
 
-    Boxes beside each other do not overlap and lie within their group; routes begin at their source's border and end at
-    their target's; no route runs through a box.
+    Boxes and stubs beside each other do not overlap and lie within their group; routes begin at their source's border
+    and end at their target's; no route runs through a box or a stub; every edge has a route, or a stub at both ends.
     """
-    if not np.all(np.isfinite(placement.rects)) or not np.all(np.isfinite(placement.route_points)):
+    unheard = _untold(view, placement)
+    if unheard:
+        raise LayoutBug.of("an edge has neither a route nor stubs", unheard)
+    check_sheet(sheet_of(view, placement))
+
+
+def check_arrangements(found: Sequence[tuple[Problem, Arrangement]]) -> None:
+    """The same for groups on their own, all at once: if each keeps its promises, so do they put into each other."""
+    if found:
+        check_sheet(_side_by_side(found))
+
+
+def check_sheet(sheet: Sheet) -> None:
+    """Raise LayoutBug where a promise is broken."""
+    if not np.all(np.isfinite(sheet.rects)) or not np.all(np.isfinite(sheet.route_points)):
         raise LayoutBug.of("a position is not a number")
     faults = {
-        "a box sticks out of its group": count_outside(view, placement),
-        "boxes overlap": count_overlaps(view, placement),
-        "a route does not join its boxes": count_loose_ends(view, placement),
-        "an edge runs through a box": len(edges_through_boxes(view, placement)),
+        "a box sticks out of its group": _count_outside(sheet),
+        "boxes overlap": _count_overlaps(sheet),
+        "a route does not join its boxes": _count_loose_ends(sheet),
+        "an edge runs through a box": len(_through(sheet)),
     }
     for fault, cases in faults.items():
         if cases:
             raise LayoutBug.of(fault, cases)
 
 
-def count_outside(view: VisibleGraph, placement: Placement) -> int:
-    """How many boxes do not lie within their group, or within the picture."""
-    edges = _borders(placement.rects)
-    around = np.append(edges, [[0.0, 0.0, *placement.size]], axis=0)[view.parent]
-    over = np.concatenate((around[:, :2] - edges[:, :2], edges[:, 2:] - around[:, 2:]), axis=1)
-    return int(np.any(over > _TOLERANCE, axis=1).sum())
+def sheet_of(view: VisibleGraph, placement: Placement) -> Sheet:
+    """A whole picture, without the edges that stubs stand for."""
+    drawn = np.flatnonzero(np.diff(placement.route_start))
+    return Sheet(
+        rects=placement.rects,
+        parent=view.parent,
+        solid=view.kind != BoxKind.GROUP,
+        size=placement.size,
+        source=view.edge_source[drawn],
+        target=view.edge_target[drawn],
+        route_start=np.append(placement.route_start[drawn], placement.route_start[-1]),
+        route_points=placement.route_points,
+        stubs=placement.stubs.rects,
+        stub_parent=view.parent[placement.stubs.box],
+    )
+
+
+def _side_by_side(found: Sequence[tuple[Problem, Arrangement]]) -> Sheet:
+    """Groups beside each other on one sheet. A leg that begins or ends in the border belongs to the group itself."""
+    count = len(found)
+    move = np.cumsum([0.0, *(a.width + 1.0 for _, a in found)])
+    frames = [(x, 0.0, a.width, a.height) for x, (_, a) in zip(move.tolist(), found, strict=False)]
+    rects, parents = [np.array(frames)], [np.full(count, NONE, dtype=np.int64)]
+    stubs, stub_parents = [np.zeros((0, 4))], [np.zeros(0, dtype=np.int64)]
+    sources, targets, starts, points = list[int](), list[int](), [np.zeros(1, np.int32)], [np.zeros((0, 2))]
+    boxes, reached = count, 0
+    for number, (problem, a) in enumerate(found):
+        shift = np.array([move[number], 0.0])
+        own = np.concatenate((a.corners + shift, np.array(problem.sizes).reshape(-1, 2)), axis=1)
+        rects.append(own)
+        parents.append(np.full(len(own), number))
+        rooms = _stub_rooms(problem, own)
+        stubs.append(rooms)
+        stub_parents.append(np.full(len(rooms), number))
+        for net in problem.nets:
+            tail = boxes + net.tail if problem.is_box(net.tail) else number
+            sources += [tail] * len(net.heads)
+            targets += [boxes + head if problem.is_box(head) else number for head, _ in net.heads]
+        boxes += len(own)
+        starts.append(a.leg_start[1:] + reached)
+        points.append(a.points + shift)
+        reached += len(a.points)
+    start = np.concatenate(starts)
+    # A leg without length is no route yet: it only hands on between the legs before and after it.
+    kept = np.append(np.diff(start) > 1, True)
+    solid = np.arange(boxes) >= count
+    everything = np.concatenate(points)
+    ways = ranges(start[:-1][kept[:-1]], np.diff(start)[kept[:-1]])
+    lengths = np.diff(start)[kept[:-1]]
+    return Sheet(
+        rects=np.concatenate(rects),
+        parent=np.concatenate(parents).astype(np.int32),
+        solid=solid,
+        size=(float(move[-1]), max(a.height for _, a in found)),
+        source=np.array(sources, dtype=np.int32)[kept[:-1]],
+        target=np.array(targets, dtype=np.int32)[kept[:-1]],
+        route_start=np.append(0, np.cumsum(lengths)).astype(np.int32),
+        route_points=everything[ways],
+        stubs=np.concatenate(stubs),
+        stub_parent=np.concatenate(stub_parents).astype(np.int32),
+    )
+
+
+def _stub_rooms(problem: Problem, rects: FloatColumn) -> FloatColumn:
+    """Where the stubs of a group's boxes may stand: left and right of each, around its middle."""
+    if not problem.rooms:
+        return np.zeros((0, 4))
+    rooms = np.array(problem.rooms)
+    found = np.repeat(rects, 2, axis=0)
+    top = rects[:, 1] + rects[:, 3] / 2 - rooms[:, 2] / 2
+    found[0::2, 0] = rects[:, 0] - rooms[:, 0]
+    found[0::2, 2] = rooms[:, 0]
+    found[1::2, 0] = rects[:, 0] + rects[:, 2]
+    found[1::2, 2] = rooms[:, 1]
+    found[:, 1], found[:, 3] = np.repeat(top, 2), np.repeat(rooms[:, 2], 2)
+    return found[found[:, 2] > 0]
+
+
+def _untold(view: VisibleGraph, placement: Placement) -> int:
+    """How many edges have neither a route nor a stub at both of their ends."""
+    stubs = placement.stubs
+    owner = np.repeat(np.arange(len(stubs.box)), np.diff(stubs.start))
+    leaves = stubs.leaves[owner] != 0
+    at = np.where(leaves, view.edge_source[stubs.edge], view.edge_target[stubs.edge]) == stubs.box[owner]
+    told = np.zeros((len(view.edge_source), 2), dtype=bool)
+    told[stubs.edge[at], leaves[at].astype(np.int64)] = True
+    return int((~told.all(axis=1) & (np.diff(placement.route_start) == 0)).sum())
 
 
 def count_overlaps(view: VisibleGraph, placement: Placement) -> int:
-    """How many boxes overlap another one in the same group. A sweep from top to bottom: O(boxes log boxes)."""
+    """How many boxes and stubs overlap another one in the same group."""
+    return _count_overlaps(sheet_of(view, placement))
+
+
+def edges_through_boxes(view: VisibleGraph, placement: Placement) -> IntColumn:
+    """Pairs (edge, box), shape (pairs, 2), where a route runs through a box that is neither its end nor around it.
+
+    For a stub the second number is -1.
+    """
+    found = _through(sheet_of(view, placement))
+    found[:, 0] = np.flatnonzero(np.diff(placement.route_start))[found[:, 0]]
+    return found
+
+
+def _count_outside(sheet: Sheet) -> int:
+    """How many boxes and stubs do not lie within their group, or within the picture."""
+    edges = _borders(sheet.rects)
+    inner = np.concatenate((edges, _borders(sheet.stubs)))
+    parent = np.concatenate((sheet.parent, sheet.stub_parent))
+    around = np.append(edges, [[0.0, 0.0, *sheet.size]], axis=0)[parent]
+    over = np.concatenate((around[:, :2] - inner[:, :2], inner[:, 2:] - around[:, 2:]), axis=1)
+    return int(np.any(over > _TOLERANCE, axis=1).sum())
+
+
+def _count_overlaps(sheet: Sheet) -> int:
+    """A sweep from top to bottom: O(boxes log boxes)."""
     children: dict[int, list[int]] = {}
-    for box, parent in enumerate(view.parent.tolist()):
+    for box, parent in enumerate([*sheet.parent.tolist(), *sheet.stub_parent.tolist()]):
         children.setdefault(parent, []).append(box)
     inward = _TOLERANCE * np.array([1.0, 1.0, -1.0, -1.0])
-    left, top, right, bottom = (_borders(placement.rects) + inward).T.tolist()
+    left, top, right, bottom = (_borders(np.concatenate((sheet.rects, sheet.stubs))) + inward).T.tolist()
     count = 0
     for boxes in children.values():
+        if len(boxes) < 2:
+            continue
         # At the same height a box that ends goes before one that begins.
-        events = sorted((y[b], begins, b) for begins, y in enumerate((bottom, top)) for b in boxes)
+        events = sorted([(y[b], begins, b) for begins, y in enumerate((bottom, top)) for b in boxes])
         active: list[tuple[float, int]] = []
         for _, begins, box in events:
             at = bisect_left(active, (left[box], box))
@@ -64,48 +215,53 @@ def count_overlaps(view: VisibleGraph, placement: Placement) -> int:
                 if at < len(active) and active[at][1] == box:
                     del active[at]
                 continue
-            beside = active[max(at - 1, 0) : at + 1]
-            count += any(left[other] < right[box] and left[box] < right[other] for _, other in beside)
+            if (at < len(active) and active[at][0] < right[box]) or (at and right[active[at - 1][1]] > left[box]):
+                count += 1
             active.insert(at, (left[box], box))
     return count
 
 
-def count_loose_ends(view: VisibleGraph, placement: Placement) -> int:
+def _count_loose_ends(sheet: Sheet) -> int:
     """How many routes do not begin at their source's border or do not end at their target's."""
-    counts = np.diff(placement.route_start)
+    counts = np.diff(sheet.route_start)
     broken = (counts < 4) | (counts % 3 != 1)
     if np.any(broken):
         return int(broken.sum())
-    start = placement.route_points[placement.route_start[:-1]]
-    end = placement.route_points[placement.route_start[1:] - 1]
-    loose = ~_on_border(placement.rects[view.edge_source], start) | ~_on_border(placement.rects[view.edge_target], end)
+    start = sheet.route_points[sheet.route_start[:-1]]
+    end = sheet.route_points[sheet.route_start[1:] - 1]
+    loose = ~_on_border(sheet.rects[sheet.source], start) | ~_on_border(sheet.rects[sheet.target], end)
     return int(loose.sum())
 
 
-def edges_through_boxes(view: VisibleGraph, placement: Placement) -> IntColumn:
-    """Pairs (edge, box), shape (pairs, 2), where a route runs through a box that is neither its end nor around it."""
-    pieces = segments(placement)
+def _through(sheet: Sheet) -> IntColumn:
+    pieces = segments(sheet.route_start, sheet.route_points)
     hulls = pieces.hulls()
-    boxes, rects = _obstacles(view, placement)
+    boxes, rects = _obstacles(sheet)
     piece, obstacle = overlapping(hulls, rects)
     edge, box = pieces.edge[piece], boxes[obstacle]
-    foreign = ~_holds(view, box, view.edge_source[edge]) & ~_holds(view, box, view.edge_target[edge])
+    place, size = _walk(sheet.parent)
+    foreign = ~_holds(place, size, box, sheet.source[edge]) & ~_holds(place, size, box, sheet.target[edge])
     piece, obstacle, edge, box = piece[foreign], obstacle[foreign], edge[foreign], box[foreign]
     inside = _meets(flattened(pieces.points[piece]), rects[obstacle])
     found = np.stack((edge[inside], box[inside]), axis=1)
     return np.unique(found, axis=0).astype(np.int32)
 
 
-def _obstacles(view: VisibleGraph, placement: Placement) -> tuple[IntColumn, FloatColumn]:
-    """Boxes as rectangles, a little smaller; of a group only the four sides, since nothing gets in but through one."""
-    borders = _borders(placement.rects) + np.array([0.5, 0.5, -0.5, -0.5])
-    rows = np.arange(len(view.kind), dtype=np.int32)
-    group = view.kind == BoxKind.GROUP
-    frames = borders[group]
+def _obstacles(sheet: Sheet) -> tuple[IntColumn, FloatColumn]:
+    """Boxes and stubs as rectangles, a little smaller; of a group only the four sides, since nothing gets in but
+    through one."""
+    smaller = np.array([0.5, 0.5, -0.5, -0.5])
+    borders = _borders(sheet.rects) + smaller
+    rows = np.arange(len(sheet.rects), dtype=np.int32)
+    frames, groups = borders[~sheet.solid], rows[~sheet.solid]
     sides = [frames.copy() for _ in range(4)]
     for number, side in enumerate(sides):
         side[:, (number + 2) % 4] = side[:, number]
-    return np.concatenate((rows[~group], *[rows[group]] * 4)), np.concatenate((borders[~group], *sides))
+    stubs = np.full(len(sheet.stubs), NONE, dtype=np.int32)
+    return (
+        np.concatenate((rows[sheet.solid], *[groups] * 4, stubs)),
+        np.concatenate((borders[sheet.solid], *sides, _borders(sheet.stubs) + smaller)),
+    )
 
 
 def _borders(rects: FloatColumn) -> FloatColumn:
@@ -121,21 +277,24 @@ def _on_border(rects: FloatColumn, points: FloatColumn) -> _Mask:
     return found
 
 
-def _holds(view: VisibleGraph, outer: IntColumn, inner: IntColumn) -> _Mask:
-    """Whether the outer box is the inner one or a group somewhere around it."""
-    parents = view.parent.tolist()
+def _walk(parent: IntColumn) -> tuple[IntColumn, IntColumn]:
+    """The place of each box in a walk of the tree, what is in a group right behind it; how many boxes each holds."""
+    parents = parent.tolist()
     size, following = [1] * len(parents), [0] * (len(parents) + 1)
     for box in range(len(parents) - 1, -1, -1):
         if parents[box] != NONE:
             size[parents[box]] += size[box]
-    # The place of each box in a walk of the tree: what is in a group stands right behind it.
     place = [0] * len(parents)
-    for box, parent in enumerate(parents):
-        place[box] = following[parent]
-        following[parent] += size[box]
+    for box, around in enumerate(parents):
+        place[box] = following[around]
+        following[around] += size[box]
         following[box] = place[box] + 1
-    places, sizes = np.array(place), np.array(size)
-    held: _Mask = (places[outer] <= places[inner]) & (places[inner] < places[outer] + sizes[outer])
+    return np.array(place, dtype=np.int32), np.array(size, dtype=np.int32)
+
+
+def _holds(place: IntColumn, size: IntColumn, outer: IntColumn, inner: IntColumn) -> _Mask:
+    """Whether the outer box is the inner one or a group somewhere around it. Nothing is in a stub, -1."""
+    held: _Mask = (place[outer] <= place[inner]) & (place[inner] < place[outer] + size[outer]) & (outer != NONE)
     return held
 
 

@@ -1,5 +1,6 @@
 """Phase 1, cycle removal: execution order decides which way the edges of a cycle point."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from heapq import heapify, heappop, heappush
 
@@ -26,15 +27,18 @@ def acyclic(problem: Problem) -> Flow:
 
     Always the earliest box that waits for nothing comes next. Where all that is left waits for each other, boxes that
     nothing left waits for are put last, and then the earliest of the others comes next. Self-loops and ports are left
-    out. Gives: no cycle; without one, no edge reversed. O(edges log edges).
+    out; edges that are not drawn count. Gives: no cycle; without one, no edge reversed. O(edges log edges).
     """
-    boxes = len(problem.sizes)
-    pairs = _pairs(problem)
+    return flow_of(len(problem.sizes), _pairs(problem))
+
+
+def flow_of(boxes: int, pairs: Sequence[tuple[int, int]]) -> Flow:
+    """The same for boxes and pairs of different boxes, each pair once, sorted."""
     sequence = _sequence(boxes, pairs)
     position = [0] * boxes
     for place, box in enumerate(sequence):
         position[box] = place
-    turned = sorted({(u, v) if position[u] < position[v] else (v, u) for u, v in pairs})
+    turned = sorted({(u, v) if position[u] < position[v] else (v, u) for u, v in pairs if u != v})
     above, below = _neighbours(boxes, turned)
     if len(sequence) != boxes:
         raise LayoutBug.of("cycle removal lost a box")
@@ -47,10 +51,11 @@ def _pairs(problem: Problem) -> list[tuple[int, int]]:
     for net in problem.nets:
         if net.tail < boxes:
             found.update((net.tail, head) for head, _ in net.heads if head < boxes and head != net.tail)
+    found.update((upper, lower) for upper, lower in problem.after if upper != lower)
     return sorted(found)
 
 
-def _neighbours(boxes: int, pairs: list[tuple[int, int]]) -> tuple[list[list[int]], list[list[int]]]:
+def _neighbours(boxes: int, pairs: Sequence[tuple[int, int]]) -> tuple[list[list[int]], list[list[int]]]:
     above: list[list[int]] = [[] for _ in range(boxes)]
     below: list[list[int]] = [[] for _ in range(boxes)]
     for upper, lower in pairs:
@@ -59,7 +64,7 @@ def _neighbours(boxes: int, pairs: list[tuple[int, int]]) -> tuple[list[list[int
     return above, below
 
 
-def _sequence(boxes: int, pairs: list[tuple[int, int]]) -> list[int]:
+def _sequence(boxes: int, pairs: Sequence[tuple[int, int]]) -> list[int]:
     above, below = _neighbours(boxes, pairs)
     waits, feeds = [len(a) for a in above], [len(b) for b in below]
     left = [True] * boxes

@@ -30,7 +30,7 @@ def overlapping(one: FloatColumn, other: FloatColumn) -> tuple[_Rows, _Rows]:
     first = np.searchsorted(other_key, key, side="left")
     counts = np.searchsorted(other_key, key, side="right") - first
     i = np.repeat(row, counts)
-    j = other_row[_ranges(first, counts)]
+    j = other_row[ranges(first, counts)]
     hit = (
         (one[i, 0] <= other[j, 2])
         & (other[j, 0] <= one[i, 2])
@@ -55,13 +55,13 @@ def _cells(rects: FloatColumn, cell: float) -> tuple[_Rows, _Rows]:
     across, down = (high - low + 1).T
     counts = across * down
     row = np.repeat(np.arange(len(rects)), counts)
-    within = _ranges(np.zeros(len(rects), np.int64), counts)
+    within = ranges(np.zeros(len(rects), np.int64), counts)
     x = low[row, 0] + within % across[row]
     y = low[row, 1] + within // across[row]
     return row, (x + (1 << 20)) * (1 << 32) + y + (1 << 20)
 
 
-def _ranges(first: _Rows, counts: _Rows) -> _Rows:
+def ranges(first: _Rows, counts: _Rows) -> _Rows:
     """The numbers `first[i]`, `first[i] + 1`, … (`counts[i]` of them) for each i, one after the other."""
     ends = np.cumsum(counts)
     total = int(ends[-1]) if len(ends) else 0

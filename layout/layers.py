@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from graphreel.graph import Progress, Unwatched
 from graphreel.layout.local import Problem
 
 LONGEST_SPAN = 16
@@ -80,18 +81,21 @@ class Layers:
         return segment
 
 
-def layers(problem: Problem, box_ranks: list[int]) -> Layers:
+def layers(problem: Problem, box_ranks: list[int], progress: Progress = Unwatched(), rows: int = 0) -> Layers:
     """Rows in execution order, with dummies for edges over at most `LONGEST_SPAN` rows.
 
-    Gives: every segment goes from a row to the next one. An edge up, along a row or over more rows has no segments.
+    With `rows` there are that many rows of boxes, else as many as ranks say. Gives: every segment goes from a row to
+    the next one. An edge up, along a row or over more rows has no segments.
     """
-    last = max(box_ranks, default=0) + 1
+    last = max(box_ranks, default=0) + 1 if rows == 0 else rows + 1
     ranks = [*box_ranks, *([0] * problem.entries), *([last] * problem.exits)]
     count = problem.items
     found = Layers(problem, ranks, [-1] * count, [[] for _ in range(last + 1)])
     found.ups = [[] for _ in range(count)]
     found.downs = [[] for _ in range(count)]
     for number in range(len(problem.nets)):
+        if number % 1024 == 0:
+            progress.step(0, 0)
         _add_net(found, number)
     _fill_rows(found)
     return found

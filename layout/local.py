@@ -7,6 +7,9 @@ exits (ports in its bottom border).
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from graphreel.graph.types import IntColumn
+from graphreel.layout.types import FloatColumn
+
 Point: TypeAlias = tuple[float, float]
 Leg: TypeAlias = list[Point]
 """The part of a route that lies in one group: a start, then three points a cubic segment."""
@@ -37,7 +40,14 @@ class Problem:
         nets: What feeds what.
         least_width: The width that the group's title needs.
         header: Room above the boxes.
+        padding: Room beside and below them.
         hints: How-many-th from the left each box stood before, or None; empty where nothing stood before.
+        rows: In which row each box stood before; empty where that is not known of all.
+        rooms: Of each box, how much room its stubs take on the left and on the right, and how high they stand; empty
+            where no box has any.
+        after: Pairs of boxes of which the second stands lower, though no edge between them is drawn.
+        upward: Whether edges go up: entries lie in the bottom border, exits in the top border.
+        beside: Whether the boxes are columns, which stand beside each other.
     """
 
     sizes: tuple[tuple[float, float], ...]
@@ -46,7 +56,22 @@ class Problem:
     nets: tuple[Net, ...]
     least_width: float = 0.0
     header: float = 0.0
+    padding: float = 0.0
     hints: tuple[float | None, ...] = ()
+    rows: tuple[int, ...] = ()
+    rooms: tuple[tuple[float, float, float], ...] = ()
+    after: tuple[tuple[int, int], ...] = ()
+    upward: bool = False
+    beside: bool = False
+
+    def cells(self) -> list[tuple[float, float]]:
+        """Width and height of each box with its stubs."""
+        if not self.rooms:
+            return list(self.sizes)
+        return [
+            (width + left + right, max(height, room))
+            for (width, height), (left, right, room) in zip(self.sizes, self.rooms, strict=True)
+        ]
 
     @property
     def items(self) -> int:
@@ -67,19 +92,43 @@ class Problem:
 
 
 @dataclass(frozen=True, slots=True)
+class Pair:
+    """Two groups to lay out beside each other so that matching boxes stand at the same height.
+
+    Attributes:
+        forward, backward: The groups; edges of the backward one go up.
+        matches: Pairs of a box of the forward group and one of the backward group.
+    """
+
+    forward: Problem
+    backward: Problem
+    matches: tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Arrangement:
     """Where everything stands in one group, from the top left corner of its frame.
 
     Attributes:
         width, height: The frame's size.
-        corners: Top left corner of each box.
+        corners: Top left corner of each box, shape (boxes, 2).
+        rows: The row of each box, from the top.
         entry_x, exit_x: Where each port is.
-        legs: The way of each head of each net, in the problem's order.
+        leg_start: The way of leg i (the heads of all nets, in the problem's order) is
+            `points[leg_start[i]:leg_start[i + 1]]`: a start, then three points a cubic segment. A leg without length is
+            one point.
+        points: Shape (points, 2).
     """
 
     width: float
     height: float
-    corners: tuple[tuple[float, float], ...]
+    corners: FloatColumn
+    rows: tuple[int, ...]
     entry_x: tuple[float, ...]
     exit_x: tuple[float, ...]
-    legs: tuple[Leg, ...]
+    leg_start: IntColumn
+    points: FloatColumn
+
+    def leg(self, number: int) -> FloatColumn:
+        """The way of one leg."""
+        return self.points[self.leg_start[number] : self.leg_start[number + 1]]

@@ -3,18 +3,23 @@
 Groups that are alike in all that a layout depends on are laid out once: a network repeats few shapes many times.
 """
 
-from itertools import groupby
-from operator import itemgetter
+from collections.abc import Callable
+from typing import TypeAlias
 
 import numpy as np
 
-from graphreel.graph import NONE, Progress, Unwatched
+from graphreel.graph import NONE, Phase, Progress, Unwatched
 from graphreel.graph.types import IntColumn
-from graphreel.layout.check import check_placement
-from graphreel.layout.layered import arrange
-from graphreel.layout.local import Arrangement, Net, Problem
-from graphreel.layout.ports import Legs, legs
-from graphreel.layout.types import BoxKind, FloatColumn, LayoutOptions, Placement, VisibleGraph
+from graphreel.layout.assembly import Found, assembled, references
+from graphreel.layout.cache import Arranged, LayoutCache
+from graphreel.layout.check import check_arrangements
+from graphreel.layout.columns import Tree, with_columns
+from graphreel.layout.groups import Before, Groups
+from graphreel.layout.layered import arrange, arrange_pair
+from graphreel.layout.local import Arrangement, Pair, Problem
+from graphreel.layout.ports import depths
+from graphreel.layout.stubs import rooms, split
+from graphreel.layout.types import FloatColumn, LayoutOptions, Placement, VisibleGraph
 
 
 def lay_out(
@@ -23,163 +28,145 @@ def lay_out(
     *,
     options: LayoutOptions = LayoutOptions(),
     previous: Placement | None = None,
+    cache: LayoutCache | None = None,
     progress: Progress = Unwatched(),
 ) -> Placement:
-    """Place every box and route every edge, from top to bottom.
+    """Place every box and route every edge, from top to bottom; phases of a training step stand side by side.
 
     `sizes` is the width and height of each box, shape (boxes, 2); for a group the least width that its title needs,
-    and 0. With `previous`, boxes that stood beside each other before keep their order. The same input always gives
-    the same placement. Raises LayoutBug where a layout would break a promise, Cancelled where `progress` says so.
+    and 0. With `previous`, boxes that stood beside each other before keep their rows and their order. With a `cache`
+    that was given to earlier calls, groups that were laid out then are not again. The same input always gives the same
+    placement. Raises LayoutBug where a layout would break a promise, Cancelled where `progress` says so.
     """
-    picture = _Picture(view, sizes, options, _places_before(view, previous))
-    picture.arrange_all(progress)
-    placement = picture.placement()
-    check_placement(view, placement)
-    return placement
+    progress.step(0, 0)
+    tree = with_columns(view)
+    chosen = split(view, tree, options, progress)
+    room = rooms(chosen.stubs, len(tree.parent), options)
+    groups = Groups(tree, chosen, room, _before(view, tree, previous), options)
+    found = _Picture(tree, groups, sizes, options, LayoutCache() if cache is None else cache).arranged(progress)
+    return assembled(view, tree, chosen, sizes, found, options)
+
+
+Make: TypeAlias = Callable[[], Arranged]
 
 
 class _Picture:
-    """The groups of a picture with their problems and arrangements; index -1 (the last) is the outermost level."""
+    """The groups of a picture while they are laid out; equal shapes are boxes that a layout cannot tell apart."""
 
     def __init__(
-        self, view: VisibleGraph, sizes: FloatColumn, options: LayoutOptions, before: list[float | None]
+        self, tree: Tree, groups: Groups, sizes: FloatColumn, options: LayoutOptions, cache: LayoutCache
     ) -> None:
-        self.view, self.options, self.before = view, options, before
-        self.legs: Legs = legs(view)
-        self.parent = view.parent.tolist()
-        self.is_group = (view.kind == BoxKind.GROUP).tolist()
-        self.sizes: list[tuple[float, float]] = [(float(w), float(h)) for w, h in sizes.tolist()]
-        self.children: list[list[int]] = [[] for _ in range(len(self.parent) + 1)]
-        self.local = [0] * len(self.parent)
-        for box, parent in enumerate(self.parent):
-            self.local[box] = len(self.children[parent])
-            self.children[parent].append(box)
-        self.arrangements: list[Arrangement | None] = [None] * (len(self.parent) + 1)
-        self.entry: dict[tuple[int, int], int] = {}
-        self.exit: dict[tuple[int, int], int] = {}
-        self.alike: dict[Problem, Arrangement] = {}
+        self.tree, self.groups, self.options, self.cache = tree, groups, options, cache
+        self.parent = tree.parent.tolist()
+        self.partner = tree.partner.tolist()
+        self.is_group = tree.is_group.tolist()
+        self.local = tree.local.tolist()
+        self.child_start = tree.child_start.tolist()
+        every = np.concatenate((sizes, np.zeros((len(tree.parent) - tree.boxes, 2))))
+        self.sizes: list[tuple[float, float]] = list(map(tuple, every.tolist()))
+        self.shapes = _shapes(every, groups.rooms)[tree.child]
+        self.next_shape = int(self.shapes.max(initial=0)) + 1
+        self.alike: dict[tuple[object, ...], int] = {}
+        self.found: list[Arrangement] = []
+        self.number = [NONE] * (len(tree.parent) + 1)
+        self.inside: list[Arrangement | None] = [None] * (len(tree.parent) + 1)
+        self.fresh: list[tuple[Problem, Arrangement]] = []
 
-    def arrange_all(self, progress: Progress) -> None:
-        """Lay out each group after those in it: an inner group has a higher number."""
-        groups = [box for box in range(len(self.parent) - 1, -1, -1) if self.is_group[box]]
-        for done, group in enumerate([*groups, NONE]):
-            progress.step(done, len(groups) + 1)
-            problem = self.problem(group)
-            found = self.alike.get(problem)
-            if found is None:
-                found = self.alike[problem] = arrange(problem, self.options, progress)
-            self.arrangements[group] = found
-            if group != NONE:
-                self.sizes[group] = (found.width, found.height)
+    def arranged(self, progress: Progress) -> Found:
+        """Lay out each group after those in it."""
+        groups = np.flatnonzero(self.tree.is_group)
+        depth = depths(self.tree.parent.astype(np.int64))[groups]
+        sequence = [*groups[np.argsort(-depth, kind="stable")].tolist(), NONE]
+        for done, group in enumerate(sequence):
+            if done % 512 == 0:
+                progress.step(done, len(sequence))
+            partner = self._partner(group)
+            if partner == NONE:
+                self._lay_out_one(group, progress)
+            elif self.tree.column[group] == Phase.FORWARD:
+                self._lay_out_pair(group, partner, progress)
+        check_arrangements(self.fresh)
+        return Found(tuple(self.found), np.array(self.number, dtype=np.int32))
 
-    def problem(self, group: int) -> Problem:
-        """What there is to lay out in a group whose inner groups stand."""
-        children = self.children[group]
-        table = self.legs
-        rows = slice(int(table.group_start[group + 1]), int(table.group_start[group + 2]))
-        sources, tails, heads = (column[rows].tolist() for column in (table.source, table.tail, table.head))
-        entries = self._numbered(self.entry, group, [s for s, tail in zip(sources, tails, strict=True) if tail == NONE])
-        exits = self._numbered(self.exit, group, [s for s, head in zip(sources, heads, strict=True) if head == NONE])
-        framed = group != NONE
-        return Problem(
-            sizes=tuple(self.sizes[child] for child in children),
-            entries=entries,
-            exits=exits,
-            nets=self._nets(group, entries, list(zip(sources, tails, heads, strict=True))),
-            least_width=self.sizes[group][0] if framed else 0.0,
-            header=self.options.group_header if framed else self.options.group_padding,
-            hints=self._hints(children),
-        )
+    def _partner(self, group: int) -> int:
+        partner = NONE if group == NONE else self.partner[group]
+        return partner if partner != NONE and self.is_group[partner] else NONE
 
-    def _hints(self, children: list[int]) -> tuple[float | None, ...]:
-        """The order in which children stood before. Not where: groups alike in all but that stay alike."""
-        known = sorted([(place, child) for child in children if (place := self.before[child]) is not None])
-        if not known:
-            return ()
-        number = {child: float(n) for n, (_, child) in enumerate(known)}
-        return tuple(number.get(child) for child in children)
+    def _lay_out_one(self, group: int, progress: Progress) -> None:
+        key = (*self.groups.key(group, self.shapes), self._width(group))
+        number = self.alike.get(key)
+        if number is None:
+            problem = self.groups.problem(group, self.sizes, self.inside)
+            found = self._known(problem, lambda: (arrange(problem, self.options, progress),), (problem,), progress)
+            number = self.alike[key] = self._take(found)
+        self._put(group, number)
 
-    def _nets(self, group: int, entries: int, rows: list[tuple[int, int, int]]) -> tuple[Net, ...]:
-        """The legs of a group (source, tail, head), gathered by source."""
-        first = len(self.children[group])
-        found: list[Net] = []
-        for source, legs_of_source in groupby(rows, key=itemgetter(0)):
-            ends: list[tuple[int, float | None]] = []
-            tail = NONE
-            for _, tail, head in legs_of_source:  # noqa: B007 - the tail is the same for all of them
-                if head == NONE:
-                    ends.append((first + entries + self.exit[group, source], 0.0))
-                else:
-                    ends.append((self.local[head], self._entry_at(head, source)))
-            if tail == NONE:
-                found.append(Net(first + self.entry[group, source], 0.0, tuple(ends)))
-            else:
-                found.append(Net(self.local[tail], self._exit_at(tail, source), tuple(ends)))
-        return tuple(found)
+    def _lay_out_pair(self, group: int, partner: int, progress: Progress) -> None:
+        matches = self._matches(group, partner)
+        ends = group, partner
+        keys = [(*self.groups.key(end, self.shapes), self._width(end)) for end in ends]
+        key = (*keys[0], *keys[1], matches.tobytes())
+        number = self.alike.get(key)
+        if number is None:
+            one, other = (self.groups.problem(end, self.sizes, self.inside) for end in ends)
+            pair = Pair(one, other, tuple(map(tuple, matches.tolist())))
+            found = self._known(pair, lambda: arrange_pair(pair, self.options, progress), (one, other), progress)
+            number = self.alike[key] = self._take(found)
+        self._put(group, number)
+        self._put(partner, number + 1)
 
-    def _numbered(self, numbers: dict[tuple[int, int], int], group: int, sources: list[int]) -> int:
-        """Number the ports of a group by the execution order of their sources."""
-        found = sorted(set(sources))
-        for number, source in enumerate(found):
-            numbers[group, source] = number
-        return len(found)
+    def _width(self, group: int) -> float:
+        return 0.0 if group == NONE else self.sizes[group][0]
 
-    def _entry_at(self, box: int, source: int) -> float | None:
-        found = self.arrangements[box] if self.is_group[box] else None
-        return None if found is None else found.entry_x[self.entry[box, source]] - found.width / 2
+    def _matches(self, group: int, partner: int) -> IntColumn:
+        children = self.tree.child[self.child_start[group + 1] : self.child_start[group + 2]]
+        matched = children[self.tree.partner[children] != NONE]
+        return np.stack((self.tree.local[matched], self.tree.local[self.tree.partner[matched]]), axis=1)
 
-    def _exit_at(self, box: int, source: int) -> float | None:
-        found = self.arrangements[box] if self.is_group[box] else None
-        return None if found is None else found.exit_x[self.exit[box, source]] - found.width / 2
-
-    def placement(self) -> Placement:
-        """All groups put into each other."""
-        rects = np.zeros((len(self.parent), 4))
-        corners = self._corners()
-        rects[:, :2] = np.array(corners[:-1], dtype=np.float64).reshape(-1, 2)
-        rects[:, 2:] = np.array(self.sizes, dtype=np.float64).reshape(-1, 2)
-        start, points = self._routes(corners)
-        outermost = self.arrangements[NONE]
-        assert outermost is not None
-        view = self.view
-        refs = np.stack((np.where(view.kind == BoxKind.GROUP, BoxKind.SCOPE, view.kind), view.ref), axis=1)
-        size = (outermost.width, outermost.height)
-        return Placement(rects, start, points, size, refs.astype(np.int32))
-
-    def _corners(self) -> list[tuple[float, float]]:
-        """Top left corner of each box in the picture; last the picture's own."""
-        found = [(0.0, 0.0)] * (len(self.parent) + 1)
-        for box, parent in enumerate(self.parent):
-            around = self.arrangements[parent]
-            assert around is not None
-            x, y = around.corners[self.local[box]]
-            found[box] = (found[parent][0] + x, found[parent][1] + y)
+    def _known(self, problem: Problem | Pair, make: Make, parts: tuple[Problem, ...], progress: Progress) -> Arranged:
+        found = self.cache.find(problem, self.options)
+        if found is None:
+            progress.step(0, 0)
+            found = make()
+            self.cache.keep(problem, self.options, found)
+            self.fresh += zip(parts, found, strict=True)
         return found
 
-    def _routes(self, corners: list[tuple[float, float]]) -> tuple[IntColumn, FloatColumn]:
-        """The legs of each edge joined end to end."""
-        table = self.legs
-        groups = table.group.tolist()
-        first = table.group_start.tolist()
-        edge_start, edge_leg = table.edge_start.tolist(), table.edge_leg.tolist()
-        starts, points = [0], list[tuple[float, float]]()
-        for edge in range(len(edge_start) - 1):
-            for n, leg in enumerate(edge_leg[edge_start[edge] : edge_start[edge + 1]]):
-                group = groups[leg]
-                around = self.arrangements[group]
-                assert around is not None
-                dx, dy = corners[group]
-                way = around.legs[leg - first[group + 1]]
-                points += [(x + dx, y + dy) for x, y in (way[1:] if n else way)]
-            starts.append(len(points))
-        return np.array(starts, dtype=np.int32), np.array(points, dtype=np.float64).reshape(-1, 2)
+    def _take(self, found: Arranged) -> int:
+        number = len(self.found)
+        self.found += found
+        return number
+
+    def _put(self, group: int, number: int) -> None:
+        self.number[group] = number
+        found = self.found[number]
+        self.inside[group] = found
+        if group != NONE:
+            self.sizes[group] = (found.width, found.height)
+            self.shapes[self.child_start[self.parent[group] + 1] + self.local[group]] = self.next_shape + number
 
 
-def _places_before(view: VisibleGraph, previous: Placement | None) -> list[float | None]:
-    """Where the middle of each box stood in the picture before, by what the box stands for."""
-    if previous is None:
-        return [None] * len(view.kind)
-    middles = (previous.rects[:, 0] + previous.rects[:, 2] / 2).tolist()
-    known = {(kind, ref): middle for (kind, ref), middle in zip(previous.refs.tolist(), middles, strict=True)}
-    kinds = np.where(view.kind == BoxKind.GROUP, BoxKind.SCOPE, view.kind).tolist()
-    return [known.get((kind, ref)) for kind, ref in zip(kinds, view.ref.tolist(), strict=True)]
+def _shapes(sizes: FloatColumn, room: FloatColumn) -> IntColumn:
+    """A number for each distinct size and room for stubs."""
+    rows = np.ascontiguousarray(np.concatenate((sizes, room), axis=1))
+    _, found = np.unique(rows.view(np.dtype((np.void, rows.dtype.itemsize * rows.shape[1]))), return_inverse=True)
+    return found.reshape(-1).astype(np.int32)
+
+
+def _before(view: VisibleGraph, tree: Tree, previous: Placement | None) -> Before:
+    """Where each box stood in the picture before, by what the box stands for."""
+    place = np.full(len(tree.parent), np.nan)
+    row = np.zeros(len(tree.parent), dtype=np.int32)
+    if previous is None or not len(previous.refs):
+        return Before(place, row)
+    known = np.unique(previous.refs[:, 0].astype(np.int64) << 32 | previous.refs[:, 1], return_index=True)
+    refs = references(view)
+    wanted = refs[:, 0].astype(np.int64) << 32 | refs[:, 1]
+    at = np.minimum(np.searchsorted(known[0], wanted), len(known[0]) - 1)
+    there = np.flatnonzero(known[0][at] == wanted)
+    old = known[1][at[there]]
+    # Rounded, because equal places in a group may differ a little after all that stands around them was added.
+    place[there] = np.round(previous.rects[old, 0] + previous.rects[old, 2] / 2, 2)
+    if len(previous.rows) == len(previous.rects):
+        row[there] = previous.rows[old]
+    return Before(place, row)

@@ -6,7 +6,9 @@ keeps every block straight and every distance. Ports shift vertices within a blo
 """
 
 from itertools import pairwise
+from typing import TypeAlias
 
+from graphreel.graph import Progress, Unwatched
 from graphreel.layout.alignment import aligned, may_be_straight, one_side
 from graphreel.layout.errors import LayoutBug
 from graphreel.layout.layers import Layers
@@ -17,29 +19,42 @@ WIDEST_BAND = 480.0
 """Edges beside each other are together at most this wide; many come closer to each other."""
 
 
-def widths(layers: Layers) -> list[float]:
-    """The width of each vertex: a port and a dummy have none; a self-loop needs room beside its box."""
-    found = [width for width, _ in layers.problem.sizes]
-    found += [0.0] * (len(layers.rank) - len(found))
-    for net in layers.problem.nets:
-        if any(head == net.tail for head, _ in net.heads):
-            found[net.tail] += 2 * _LOOP_ROOM
-    return found
+Reach: TypeAlias = tuple[list[float], list[float]]
+"""How far each vertex reaches left and right of its middle."""
 
 
-def place(layers: Layers, options: LayoutOptions, *, wrapped: bool = False) -> list[float]:
+def reach(layers: Layers) -> Reach:
+    """A port and a dummy have no width; a self-loop and stubs need room beside their box."""
+    problem = layers.problem
+    left = [width / 2 for width, _ in problem.sizes]
+    left += [0.0] * (len(layers.rank) - len(left))
+    right = left.copy()
+    for box, (on_left, on_right, _) in enumerate(problem.rooms):
+        left[box] += on_left
+        right[box] += on_right
+    for net in problem.nets:
+        for head, _ in net.heads:
+            if head == net.tail:
+                right[head] += _LOOP_ROOM
+    return left, right
+
+
+def place(
+    layers: Layers, options: LayoutOptions, progress: Progress = Unwatched(), *, wrapped: bool = False
+) -> list[float]:
     """The x of the middle of each vertex; the leftmost border is at 0.
 
     Gives: neighbours in a row keep their distance; dummies of one edge stand straight below each other wherever no
     such edges cross. O(vertices + segments).
     """
-    wide = widths(layers)
+    wide = reach(layers)
     spaces = _spaces(layers, wide, options)
     straight = may_be_straight(layers, wrapped=wrapped)
     candidates: list[list[float]] = []
     for down in (True, False):
         side = one_side(layers, straight, down=down)
         for left in (True, False):
+            progress.step(0, 0)
             root, shift = aligned(side, wide, left=left)
             candidates.append(_compacted(layers.rows, _Blocks(root, shift, wide), spaces, left=left))
     found = _balanced(layers.rows, candidates, wide)
@@ -58,7 +73,7 @@ def check_places(rows: list[list[int]], x: list[float], spaces: list[list[float]
         raise LayoutBug.of("neighbours in a row stand too close", wrong)
 
 
-def _spaces(layers: Layers, wide: list[float], options: LayoutOptions) -> list[list[float]]:
+def _spaces(layers: Layers, wide: Reach, options: LayoutOptions) -> list[list[float]]:
     """The least distance between the middles of neighbours, for each row."""
     boxes = len(layers.problem.sizes)
     found: list[list[float]] = []
@@ -70,7 +85,7 @@ def _spaces(layers: Layers, wide: list[float], options: LayoutOptions) -> list[l
             gap = edge_gap if left >= boxes and right >= boxes else options.node_gap
             if (left >= boxes) != (right >= boxes):
                 gap = (options.edge_gap + options.node_gap) / 2
-            spaces.append((wide[left] + wide[right]) / 2 + gap)
+            spaces.append(wide[1][left] + wide[0][right] + gap)
         found.append(spaces)
     return found
 
@@ -78,8 +93,9 @@ def _spaces(layers: Layers, wide: list[float], options: LayoutOptions) -> list[l
 class _Blocks:
     """Blocks of vertices that stand straight below each other, with the distances that they keep."""
 
-    def __init__(self, root: list[int], shift: list[float], wide: list[float]) -> None:
-        self.root, self.shift, self.wide = root, shift, wide
+    def __init__(self, root: list[int], shift: list[float], wide: Reach) -> None:
+        self.root, self.shift = root, shift
+        self.left, self.right = wide
         self.after: list[list[tuple[int, float]]] = [[] for _ in root]
         self.before = [0] * len(root)
 
@@ -107,11 +123,11 @@ def _compacted(rows: list[list[int]], blocks: _Blocks, spaces: list[list[float]]
     """Push blocks as far to one side as distances allow, then each back towards its neighbour on the other side."""
     blocks.keep_apart(rows, spaces)
     sequence = blocks.sequence()
-    root, shift, wide = blocks.root, blocks.shift, blocks.wide
+    root, shift = blocks.root, blocks.shift
     x = [0.0] * len(root)
     for row in rows:
         if row:
-            x[root[row[0]]] = max(x[root[row[0]]], wide[row[0]] / 2 - shift[row[0]])
+            x[root[row[0]]] = max(x[root[row[0]]], blocks.left[row[0]] - shift[row[0]])
     for block in sequence:
         at = x[block]
         for other, space in blocks.after[block]:
@@ -127,12 +143,12 @@ def _compacted(rows: list[list[int]], blocks: _Blocks, spaces: list[list[float]]
 
 def _push_right(rows: list[list[int]], blocks: _Blocks, x: list[float], sequence: list[int]) -> None:
     """The mirror image: first everything as far right as it goes, then each block back left to its neighbour."""
-    root, shift, wide = blocks.root, blocks.shift, blocks.wide
+    root, shift, wide = blocks.root, blocks.shift, blocks.right
     lasts = [row[-1] for row in rows if row]
-    right = max((x[root[v]] + shift[v] + wide[v] / 2 for v in lasts), default=0.0)
+    right = max((x[root[v]] + shift[v] + wide[v] for v in lasts), default=0.0)
     limit = [right] * len(x)
     for v in lasts:
-        limit[root[v]] = min(limit[root[v]], right - shift[v] - wide[v] / 2)
+        limit[root[v]] = min(limit[root[v]], right - shift[v] - wide[v])
     for block in reversed(sequence):
         x[block] = min([limit[block], *[x[other] - space for other, space in blocks.after[block]]])
     nearest: dict[int, float] = {}
@@ -142,19 +158,20 @@ def _push_right(rows: list[list[int]], blocks: _Blocks, x: list[float], sequence
             nearest[other] = max(nearest.get(other, at + space), at + space)
 
 
-def _balanced(rows: list[list[int]], candidates: list[list[float]], wide: list[float]) -> list[float]:
+def _balanced(rows: list[list[int]], candidates: list[list[float]], wide: Reach) -> list[float]:
     """The mean of the two middle candidates, after moving all onto the narrowest one."""
     shown = [vertex for row in rows for vertex in row]
     if not shown:
         return candidates[0]
-    spans = [(min(x[v] - wide[v] / 2 for v in shown), max(x[v] + wide[v] / 2 for v in shown)) for x in candidates]
+    left, right = wide
+    spans = [(min([x[v] - left[v] for v in shown]), max([x[v] + right[v] for v in shown])) for x in candidates]
     narrow = min(spans, key=lambda span: span[1] - span[0])
     for number, x in enumerate(candidates):
         move = narrow[number % 2] - spans[number][number % 2]
         candidates[number] = [place + move for place in x]
-    found = [0.0] * len(wide)
+    found = [0.0] * len(left)
     for vertex in shown:
         _, low, high, _ = sorted(x[vertex] for x in candidates)
         found[vertex] = (low + high) / 2
-    start = min(found[v] - wide[v] / 2 for v in shown)
+    start = min([found[v] - left[v] for v in shown])
     return [x - start for x in found]

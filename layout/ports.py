@@ -1,7 +1,7 @@
 """Phase 0, ports: every edge is cut into legs where it crosses the border of a group.
 
-A leg lies in one group. Legs of one source that go the same way are one leg: a source has one port in the bottom
-border of each group that its edges leave, and one in the top border of each group that they enter.
+A leg lies in one group. Legs of one source that go the same way are one leg: a source has one port in one border of
+each group that its edges leave, and one in the other border of each group that they enter.
 """
 
 from dataclasses import dataclass
@@ -12,7 +12,6 @@ import numpy.typing as npt
 
 from graphreel.graph import NONE
 from graphreel.graph.types import IntColumn
-from graphreel.layout.types import VisibleGraph
 
 _LongColumn: TypeAlias = npt.NDArray[np.int64]
 
@@ -24,8 +23,8 @@ class Legs:
     Attributes:
         group: The group it lies in; -1 for the outermost level.
         source: The box whose edges it belongs to.
-        tail: The box of that group where it begins, or -1 for the source's entry in the top border.
-        head: The box of that group where it ends, or -1 for the source's exit in the bottom border.
+        tail: The box of that group where it begins, or -1 for the source's entry in the group's border.
+        head: The box of that group where it ends, or -1 for the source's exit in the group's border.
         group_start: The legs of group g are rows `group_start[g + 1]` to `group_start[g + 2]`.
         edge_start: The legs of edge e are `edge_leg[edge_start[e]:edge_start[e + 1]]`, from source to target.
         edge_leg: Rows of this table.
@@ -51,11 +50,11 @@ class _Pieces:
     head: _LongColumn
 
 
-def legs(view: VisibleGraph) -> Legs:
-    """Cut every edge. O(edges × depth), on whole columns."""
-    boxes, edges = len(view.kind), len(view.edge_source)
-    pieces = _pieces(view)
-    source = view.edge_source.astype(np.int64)[pieces.edge]
+def legs(parent: IntColumn, edge_source: IntColumn, edge_target: IntColumn) -> Legs:
+    """Cut every edge between boxes of a tree. O(edges × depth), on whole columns."""
+    boxes, edges = len(parent), len(edge_source)
+    pieces = _pieces(parent.astype(np.int64), edge_source.astype(np.int64), edge_target.astype(np.int64))
+    source = edge_source.astype(np.int64)[pieces.edge]
     key = ((pieces.group + 1) * boxes + source) * (boxes + 1) + pieces.head + 1
     _, chosen, row = np.unique(key, return_index=True, return_inverse=True)
     order = np.lexsort((pieces.step, pieces.edge))
@@ -71,15 +70,13 @@ def legs(view: VisibleGraph) -> Legs:
     )
 
 
-def _pieces(view: VisibleGraph) -> _Pieces:
+def _pieces(parent: _LongColumn, source: _LongColumn, target: _LongColumn) -> _Pieces:
     """Walk from both ends of each edge up to the innermost group around both."""
-    parent = view.parent.astype(np.int64)
-    depth = box_depths(view)
+    depth = depths(parent)
     # Legs up to the common group take steps 0, 1, …; the leg in it a middle one; legs down from it count back.
     middle = int(depth.max(initial=0)) + 1
     rows: list[_Pieces] = []
-    edge = np.arange(len(view.edge_source), dtype=np.int64)
-    source, target = view.edge_source.astype(np.int64), view.edge_target.astype(np.int64)
+    edge = np.arange(len(source), dtype=np.int64)
     step = 0
     while len(edge):
         met = parent[source] == parent[target]
@@ -105,9 +102,12 @@ def _piece(
     return _Pieces(edge, steps, group, nothing if tail is None else tail, nothing if head is None else head)
 
 
-def box_depths(view: VisibleGraph) -> IntColumn:
-    """How many groups stand around each box."""
-    found: list[int] = []
-    for parent in view.parent.tolist():
-        found.append(0 if parent == NONE else found[parent] + 1)
-    return np.array(found, dtype=np.int32)
+def depths(parent: _LongColumn) -> _LongColumn:
+    """How many boxes of a tree stand around each. Twice as far up in each step: O(boxes log depth)."""
+    found: _LongColumn = (parent != NONE).astype(np.int64)
+    above = parent
+    while np.any(above != NONE):
+        some = above != NONE
+        found = found + np.where(some, found[above], 0)
+        above = np.where(some, above[above], NONE)
+    return found

@@ -32,7 +32,7 @@ class Quality:
 
 def measured(view: VisibleGraph, placement: Placement) -> Quality:
     """Count everything."""
-    pieces = segments(placement)
+    pieces = segments(placement.route_start, placement.route_points)
     places = flattened(pieces.points)
     lines, edge = as_lines(places, pieces.edge)
     steps = np.diff(places, axis=1)

@@ -5,11 +5,14 @@ Edges bend only in the gaps between rows, and pass rows and lanes vertically, so
 
 from dataclasses import dataclass
 
+import numpy as np
+
+from graphreel.graph import Progress, Unwatched
 from graphreel.layout.lanes import Lane, Lanes, lanes
 from graphreel.layout.layers import Layers
 from graphreel.layout.local import Arrangement, Leg
 from graphreel.layout.pen import Pen
-from graphreel.layout.placing import widths
+from graphreel.layout.placing import reach
 from graphreel.layout.tracks import Tracks
 from graphreel.layout.types import LayoutOptions
 
@@ -31,30 +34,76 @@ def route(layers: Layers, x: list[float], options: LayoutOptions) -> Arrangement
 
     Gives: every leg starts at its tail's border and ends at its head's, vertically; it stays clear of other boxes.
     """
-    return _Router(layers, x, options).arrangement()
+    router = Router(layers, x, options)
+    return router.arrangement(stacked(router.heights()))
+
+
+def common(one: "Heights", other: "Heights") -> "Heights":
+    """The rows that two groups share: each row and each gap as high as both need."""
+    return Heights(
+        [max(pair) for pair in zip(one.rows, other.rows, strict=True)],
+        [max(pair) for pair in zip(one.gaps, other.gaps, strict=True)],
+        max(one.before, other.before),
+        max(one.after, other.after),
+    )
 
 
 @dataclass(slots=True)
-class _Frame:
+class Heights:
+    """How much room a group needs from top to bottom, in the direction of its edges.
+
+    Attributes:
+        rows: The height of each row.
+        gaps: The height of the gap above each row.
+        before, after: Room before the first and after the last row.
+    """
+
+    rows: list[float]
+    gaps: list[float]
+    before: float
+    after: float
+
+    def turned(self) -> "Heights":
+        """The same seen from below."""
+        return Heights(self.rows[::-1], [0.0, *self.gaps[:0:-1]], self.after, self.before)
+
+
+@dataclass(slots=True)
+class Frame:
     """Where rows lie: top and bottom of each; the frame's height."""
 
     tops: list[float]
     bottoms: list[float]
     height: float
 
+    def turned(self) -> "Frame":
+        """The same seen from below."""
+        height = self.height
+        return Frame([height - y for y in self.bottoms[::-1]], [height - y for y in self.tops[::-1]], height)
 
-class _Router:
+
+def stacked(heights: Heights) -> Frame:
+    """Rows and gaps below each other."""
+    y, tops, bottoms = heights.before, list[float](), list[float]()
+    for row, gap in zip(heights.rows, heights.gaps, strict=True):
+        y += gap
+        tops.append(y)
+        y += row
+        bottoms.append(y)
+    return Frame(tops, bottoms, y + heights.after)
+
+
+class Router:
     """One group's rows, lanes and tracks while its routes are drawn."""
 
     def __init__(self, layers: Layers, x: list[float], options: LayoutOptions) -> None:
         self.layers, self.problem, self.options = layers, layers.problem, options
-        wide = widths(layers)
-        shown = [vertex for row in layers.rows for vertex in row]
-        width = max((x[v] + wide[v] / 2 for v in shown), default=0.0)
+        right = reach(layers)[1]
+        width = max([x[row[-1]] + right[row[-1]] for row in layers.rows if row], default=0.0)
         self.lanes: Lanes = lanes(layers, x, width, options)
-        needed = 2 * options.group_padding + self.lanes.left + width + self.lanes.right
+        needed = 2 * self.problem.padding + self.lanes.left + width + self.lanes.right
         self.width = max(needed, self.problem.least_width)
-        move = options.group_padding + self.lanes.left + (self.width - needed) / 2
+        move = self.problem.padding + self.lanes.left + (self.width - needed) / 2
         self.x = [at + move for at in x]
         for lane in self.lanes.by_net.values():
             lane.x += move
@@ -62,7 +111,8 @@ class _Router:
         self.tracks = Tracks(len(layers.rows))
         self._take_tracks()
         self.tracks.settle()
-        self.frame = self._stack_rows()
+        self.frame = Frame([], [], 0.0)
+        self.middle = False
 
     def _set_outside_ports(self, lane: Lane) -> None:
         net = self.problem.nets[lane.net]
@@ -94,19 +144,25 @@ class _Router:
         room = self.problem.sizes[vertex][0] * _FREE_PART
         return min(max(towards, middle - room), middle + room)
 
-    def _stack_rows(self) -> _Frame:
+    def heights(self) -> Heights:
         """Gaps grow with how far edges cross in them, and with their tracks."""
-        layers, options = self.layers, self.options
-        y, tops, bottoms = self.problem.header, list[float](), list[float]()
-        crossed = self._crossed()
-        last = len(layers.rows) - 1
-        for rank, row in enumerate(layers.rows):
-            if rank:
-                y += self._gap(rank, crossed[rank], outer=rank in (1, last))
-            tops.append(y)
-            y += max((self.problem.sizes[v][1] for v in row if self.problem.is_box(v)), default=0.0)
-            bottoms.append(y)
-        return _Frame(tops, bottoms, y + options.group_padding)
+        layers, problem = self.layers, self.problem
+        rows = [0.0] * len(layers.rows)
+        for box in range(len(problem.sizes)):
+            rank, height = layers.rank[box], self._cell(box)
+            rows[rank] = max(rows[rank], height)
+        last = len(rows) - 1
+        gaps = [self._gap(rank, far, outer=rank in (1, last)) for rank, far in enumerate(self._crossed())]
+        gaps[0] = 0.0
+        found = Heights(rows, gaps, problem.header, problem.padding)
+        if problem.upward:
+            found.before, found.after = found.after, found.before
+        return found
+
+    def _cell(self, box: int) -> float:
+        """The height that a box and its stubs need."""
+        height = self.problem.sizes[box][1]
+        return max(height, self.problem.rooms[box][2]) if self.problem.rooms else height
 
     def _gap(self, rank: int, crossed: float, *, outer: bool) -> float:
         tracks = min(self.tracks.count(rank) * _TRACK, _TRACKS)
@@ -148,13 +204,16 @@ class _Router:
             return straight, straight
         return self._meet(upper, None, other), self._meet(lower, None, one)
 
-    def arrangement(self) -> Arrangement:
-        """Everything, measured from the frame's top left corner."""
+    def arrangement(self, frame: Frame, progress: Progress = Unwatched(), *, middle: bool = False) -> Arrangement:
+        """Everything, measured from the frame's top left corner. With `middle` every box stands in its row's middle."""
         problem = self.problem
+        self.frame, self.middle = frame, middle
         boxes = len(problem.sizes)
-        corners = tuple((self.x[box] - problem.sizes[box][0] / 2, self._top(box)) for box in range(boxes))
+        corners = [(self.x[box] - problem.sizes[box][0] / 2, self._top(box)) for box in range(boxes)]
         legs: list[Leg] = []
         for number, net in enumerate(problem.nets):
+            if number % 1024 == 0:
+                progress.step(0, 0)
             for n, (head, _) in enumerate(net.heads):
                 path = self.layers.paths[len(legs)]
                 if head == net.tail:
@@ -163,25 +222,38 @@ class _Router:
                     legs.append(self._down(path))
                 else:
                     legs.append(self._by_lane(self.lanes.by_net[number], n))
+        start = np.cumsum([0, *map(len, legs)]).astype(np.int32)
+        points = np.array([point for leg in legs for point in leg], dtype=np.float64).reshape(-1, 2)
+        places = np.array(corners, dtype=np.float64).reshape(-1, 2)
+        rows = self.layers.rank[:boxes]
+        if problem.upward:
+            points[:, 1] = frame.height - points[:, 1]
+            places[:, 1] = frame.height - places[:, 1] - [height for _, height in problem.sizes]
+            rows = [len(frame.tops) - 1 - row for row in rows]
         return Arrangement(
             width=self.width,
-            height=self.frame.height,
-            corners=corners,
+            height=frame.height,
+            corners=places,
+            rows=tuple(rows),
             entry_x=tuple(self.x[boxes : boxes + problem.entries]),
             exit_x=tuple(self.x[boxes + problem.entries : problem.items]),
-            legs=tuple(legs),
+            leg_start=start,
+            points=points,
         )
 
     def _top(self, box: int) -> float:
         """Boxes lower than their row stand in its middle; those without edges on one side next to the other side."""
         layers, rank = self.layers, self.layers.rank[box]
-        room = self.frame.bottoms[rank] - self.frame.tops[rank] - self.problem.sizes[box][1]
+        cell, height = self._cell(box), self.problem.sizes[box][1]
+        room = self.frame.bottoms[rank] - self.frame.tops[rank] - cell
         part = 0.5
-        if layers.ups[box] and not layers.downs[box]:
+        if self.middle:
+            pass
+        elif layers.ups[box] and not layers.downs[box]:
             part = 0.0
         elif layers.downs[box] and not layers.ups[box]:
             part = 1.0
-        return self.frame.tops[rank] + room * part
+        return self.frame.tops[rank] + room * part + (cell - height) / 2
 
     def _start(self, tail: int) -> float:
         if self.problem.is_entry(tail):

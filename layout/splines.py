@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from graphreel.graph.types import IntColumn
-from graphreel.layout.types import FloatColumn, Placement
+from graphreel.layout.types import FloatColumn
 
 _STEPS = 11
 """Odd, so that mirrored curves, which cross in their middles, do not meet in a place of both."""
@@ -23,15 +23,15 @@ class Segments:
         return np.concatenate((self.points.min(axis=1), self.points.max(axis=1)), axis=1)
 
 
-def segments(placement: Placement) -> Segments:
+def segments(route_start: IntColumn, route_points: FloatColumn) -> Segments:
     """The cubic segments of all routes."""
-    start = placement.route_start.astype(np.int64)
+    start = route_start.astype(np.int64)
     counts = np.maximum(np.diff(start) - 1, 0) // 3
     edge = np.repeat(np.arange(len(counts)), counts)
     ends = np.cumsum(counts)
     within = np.arange(len(edge)) - np.repeat(ends - counts, counts)
     first = start[:-1][edge] + 3 * within
-    points = placement.route_points[first[:, None] + np.arange(4)]
+    points = route_points[first[:, None] + np.arange(4)]
     return Segments(edge.astype(np.int32), points)
 
 

@@ -10,6 +10,26 @@ _LEAST_WIDTH = 1600.0
 
 
 def wrap(problem: Problem, flow: Flow, ranks: list[int], options: LayoutOptions) -> tuple[list[int], bool]:
+    """The rows of one group, those that stood before where they still do (see `wrap_rows`)."""
+    kept = kept_rows(flow, list(problem.rows))
+    if kept is not None:
+        return kept, False
+    return wrap_rows(flow, problem.cells(), ranks, options)
+
+
+def kept_rows(flow: Flow, rows: list[int]) -> list[int] | None:
+    """The rows that stood before, without gaps, if every edge of the flow goes to a higher one of them."""
+    if not rows or len(rows) != len(flow.below):
+        return None
+    found = _without_gaps(rows)
+    if any(found[upper] >= found[lower] for upper, below in enumerate(flow.below) for lower in below):
+        return None
+    return found
+
+
+def wrap_rows(
+    flow: Flow, cells: list[tuple[float, float]], ranks: list[int], options: LayoutOptions
+) -> tuple[list[int], bool]:
     """The rows after breaking those that are wider than a screen and wider than a picture of good proportions.
 
     Also tells whether any row had to be broken. Parts without a way between them but through the group's border are
@@ -17,8 +37,8 @@ def wrap(problem: Problem, flow: Flow, ranks: list[int], options: LayoutOptions)
     move down from a row that is too full, and those that nothing feeds move up. Gives: every edge of the flow goes to
     a higher row; rows are 1, 2, 3, … without gaps.
     """
-    widths = [width + options.node_gap for width, _ in problem.sizes]
-    area = sum((w + options.node_gap) * (h + options.rank_gap) for w, h in problem.sizes)
+    widths = [width + options.node_gap for width, _ in cells]
+    area = sum([(w + options.node_gap) * (h + options.rank_gap) for w, h in cells])
     limit = max([_LEAST_WIDTH, (area * _ASPECT) ** 0.5, *widths])
     broken = _widest(ranks, widths) > limit
     if broken:
@@ -26,10 +46,14 @@ def wrap(problem: Problem, flow: Flow, ranks: list[int], options: LayoutOptions)
         ranks = _pushed_on(ranks, widths, flow.below, limit)
         top = max(ranks)
         ranks = [top - rank for rank in _pushed_on([top - rank for rank in ranks], widths, flow.above, limit)]
-    used = {rank: row for row, rank in enumerate(sorted(set(ranks)), start=1)}
-    ranks = [used[rank] for rank in ranks]
+    ranks = _without_gaps(ranks)
     check_ranks(ranks, flow)
     return ranks, broken
+
+
+def _without_gaps(ranks: list[int]) -> list[int]:
+    used = {rank: row for row, rank in enumerate(sorted(set(ranks)), start=1)}
+    return [used[rank] for rank in ranks]
 
 
 def _widest(ranks: list[int], widths: list[float]) -> float:

@@ -14,6 +14,7 @@ from graphreel.render.edge_labels import edge_labels
 from graphreel.render.labels import PlacedSpan, labels, measure, place
 from graphreel.render.scene import Scene, Texts
 from graphreel.render.spatial import whereabouts
+from graphreel.render.stub_chips import stub_chips
 from graphreel.render.titles import box_titles, edge_titles
 
 
@@ -25,16 +26,18 @@ def picture(graph: Graph, expanded: Collection[ScopeId], progress: Progress = Un
 
 def build_scene(view: VisibleGraph, placement: Placement) -> Scene:
     """Everything that is to be drawn of a placed graph, whatever the theme."""
+    edge_class = edge_classes(view)
     return Scene(
         view=view,
         placement=placement,
         box_class=box_classes(view),
-        edge_class=edge_classes(view),
+        edge_class=edge_class,
         keys=_keys(view),
         titles=box_titles(view),
         texts=_texts(view, placement),
         edge_titles=edge_titles(view),
         edge_labels=edge_labels(view, placement),
+        stub_chips=stub_chips(view, placement, edge_class),
         where=whereabouts(view, placement),
     )
 

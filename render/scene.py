@@ -45,8 +45,31 @@ class EdgeLabels:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class StubChips:
+    """What stands beside boxes in place of edges that are not drawn, by the same indices as `placement.stubs`.
+
+    Attributes:
+        rects: x, y, width and height of the chips, shape (stubs, 4).
+        x, y, width: Those of the text, as in Texts; its style is COUNT.
+        text: The name of the other end, or how many there are.
+        titles: The full text of each chip for a tooltip: all other ends, or the first ones.
+        chip_class: Index into `EDGE_CLASSES`: that of the edges it stands for.
+        end: The box at the other end, where there is one only; else -1.
+    """
+
+    rects: FloatColumn
+    x: FloatColumn
+    y: FloatColumn
+    width: FloatColumn
+    text: tuple[str, ...]
+    titles: tuple[str, ...]
+    chip_class: ByteColumn
+    end: IntColumn
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Scene:
-    """What to draw, back to front: groups, edges, their chips, boxes, texts.
+    """What to draw, back to front: groups, edges, their chips, boxes, texts, stubs.
 
     Attributes:
         view: The boxes and edges, by the same indices as in every column here.
@@ -58,6 +81,7 @@ class Scene:
         texts: The lines of text in boxes.
         edge_titles: The full text of each edge for a tooltip.
         edge_labels: The chips on edges.
+        stub_chips: The chips in place of edges.
         where: What stands where.
     """
 
@@ -70,4 +94,5 @@ class Scene:
     texts: Texts
     edge_titles: Sequence[str]
     edge_labels: EdgeLabels
+    stub_chips: StubChips
     where: Whereabouts

@@ -76,17 +76,19 @@ def group_depths(view: VisibleGraph) -> list[int]:
 def arrow_heads(placement: Placement) -> FloatColumn:
     """The triangles at the routes' ends: tip, left and right corner of each, shape (edges, 3, 2).
 
-    A head points the way its route comes in; where the route has no length, down.
+    A head points the way its route comes in; where the route has no length, down. That of an edge without a route
+    means nothing.
     """
-    last = placement.route_start[1:] - 1
+    last = np.maximum(placement.route_start[1:] - 1, 0)
+    first = np.minimum(placement.route_start[:-1], last)
     points = placement.route_points
-    if not len(last):
-        return np.zeros((0, 3, 2))
+    if not len(points):
+        return np.zeros((len(last), 3, 2))
     tips = points[last]
     way = np.zeros_like(tips)
     # The point before may coincide with the tip; then the one before that gives the direction.
     for back in (3, 2, 1):
-        step = tips - points[np.maximum(last - back, placement.route_start[:-1])]
+        step = tips - points[np.maximum(last - back, first)]
         usable = np.hypot(step[:, 0], step[:, 1]) > 1e-6
         way[usable] = step[usable]
     length = np.hypot(way[:, 0], way[:, 1])[:, None]

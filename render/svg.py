@@ -51,6 +51,7 @@ def to_svg(scene: Scene, theme: Theme = LIGHT, overlay: Overlay = NO_MARKS, *, e
         "chips": _chips(scene),
         "headers": _headers(scene),
         "boxes": _boxes(scene),
+        "stubs": _stubs(scene),
         "marks": _marks(scene, overlay),
     }
     for name, items in layers.items():
@@ -61,13 +62,14 @@ def to_svg(scene: Scene, theme: Theme = LIGHT, overlay: Overlay = NO_MARKS, *, e
 def _frames(scene: Scene) -> Iterator[str]:
     """Expanded scopes, outer before inner."""
     for box in np.flatnonzero(scene.view.kind == BoxKind.GROUP).tolist():
-        yield f"{_opening(scene, box)}{_title(scene.titles[box])}{_rect(scene, box)}</g>"
+        yield f"{_opening(scene, box, frozenset())}{_title(scene.titles[box])}{_rect(scene, box)}</g>"
 
 
-def _opening(scene: Scene, box: int) -> str:
+def _opening(scene: Scene, box: int, linked: frozenset[int]) -> str:
     kind = BoxKind(scene.view.kind[box]).name.lower()
     classes = f"box {kind} {BOX_CLASSES[scene.box_class[box]]}"
-    return f'<g class="{classes}" data-box="{box}" data-key="{escaped(scene.keys[box])}">'
+    anchor = f' id="box-{box}"' if box in linked else ""
+    return f'<g class="{classes}" data-box="{box}" data-key="{escaped(scene.keys[box])}"{anchor}>'
 
 
 def _title(text: str) -> str:
@@ -94,6 +96,8 @@ def _edges(scene: Scene) -> Iterator[str]:
     heads = arrow_heads(placement).tolist()
     ends = zip(view.edge_source.tolist(), view.edge_target.tolist(), scene.edge_class.tolist(), strict=True)
     for edge, (source, target, found) in enumerate(ends):
+        if starts[edge] == starts[edge + 1]:
+            continue
         first, *others = points[starts[edge] : starts[edge + 1]]
         yield (
             f'<g class="edge {EDGE_CLASSES[found]}" data-edge="{edge}" data-source="{source}" data-target="{target}">'
@@ -114,6 +118,19 @@ def _chips(scene: Scene) -> Iterator[str]:
         shape = _rounded("shape", x, y, width, height, height / 2)
         written = _text(COUNT, text_x, text_y, text_width, text)
         yield f'<g class="chip {EDGE_CLASSES[scene.edge_class[edge]]}" data-edge="{edge}">{shape}{written}</g>'
+
+
+def _stubs(scene: Scene) -> Iterator[str]:
+    """Chips in place of edges; a click on one that has a single other end goes there."""
+    stubs, chips = scene.placement.stubs, scene.stub_chips
+    kinds = zip(stubs.box.tolist(), stubs.leaves.tolist(), chips.chip_class.tolist(), chips.end.tolist(), strict=True)
+    texts = zip(chips.rects.tolist(), chips.x, chips.y, chips.width, chips.text, chips.titles, strict=True)
+    for (box, leaves, found, end), (rect, x, y, width, text, title) in zip(kinds, texts, strict=True):
+        name = f"chip stub {'leaves' if leaves else 'enters'} {EDGE_CLASSES[found]}"
+        shape = _rounded("shape", rect[0], rect[1], rect[2], rect[3], rect[3] / 2)
+        written = f"{_title(title)}{shape}{_text(COUNT, x, y, width, text)}"
+        whole = written if end < 0 else f'<a href="#box-{end}">{written}</a>'
+        yield f'<g class="{name}" data-box="{box}">{whole}</g>'
 
 
 def _text(style: int, x: float, y: float, width: float, text: str) -> str:
@@ -148,9 +165,9 @@ def _chevron(scene: Scene, box: int) -> str:
 
 
 def _boxes(scene: Scene) -> Iterator[str]:
-    written = _texts_by_box(scene)
+    written, linked = _texts_by_box(scene), frozenset(scene.stub_chips.end.tolist())
     for box in np.flatnonzero(scene.view.kind != BoxKind.GROUP).tolist():
-        parts = [_opening(scene, box), _title(scene.titles[box])]
+        parts = [_opening(scene, box, linked), _title(scene.titles[box])]
         if scene.view.kind[box] in (BoxKind.SCOPE, BoxKind.FOLD):
             parts += [*_stack(scene, box), _rect(scene, box), _chevron(scene, box)]
         else:

@@ -172,12 +172,11 @@ def test_ports_lie_in_the_borders_and_legs_join_them() -> None:
     rows = layers(found, rank(found, acyclic(found)))
     order(rows)
     arrangement = route(rows, place(rows, OPTIONS), OPTIONS)
-    entry, exits = arrangement.legs[0], arrangement.legs[-1]
-    starts = [leg[0] for leg in arrangement.legs]
-    assert entry[0] == (arrangement.entry_x[0], 0.0)
-    assert starts.count((arrangement.entry_x[0], 0.0)) == 2
-    assert (arrangement.exit_x[0], arrangement.height) in [leg[-1] for leg in arrangement.legs]
-    assert len(exits) % 3 == 1
+    legs = [arrangement.leg(number).tolist() for number in range(4)]
+    assert legs[0][0] == [arrangement.entry_x[0], 0.0]
+    assert [leg[0] for leg in legs].count([arrangement.entry_x[0], 0.0]) == 2
+    assert [arrangement.exit_x[0], arrangement.height] in [leg[-1] for leg in legs]
+    assert all(len(leg) % 3 == 1 for leg in legs)
 
 
 def test_pen_joins_lines_and_keeps_corners_round() -> None:

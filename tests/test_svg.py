@@ -110,7 +110,7 @@ def test_a_mark_is_told_by_more_than_its_colour() -> None:
 def test_groups_stand_behind_edges_and_edges_behind_boxes() -> None:
     drawn = to_svg(_step(expanded=True))
     layers = re.findall(r'^<g class="(\w+)">$', drawn, re.MULTILINE)
-    assert layers == ["groups", "edges", "chips", "headers", "boxes", "marks"]
+    assert layers == ["groups", "edges", "chips", "headers", "boxes", "stubs", "marks"]
 
 
 def test_a_collapsed_scope_shows_that_there_is_more_inside() -> None:
