@@ -96,7 +96,7 @@ def _paint(painter: QPainter, scene: Scene, theme: Theme, overlay: Overlay, zoom
     painter.fillRect(area, QColor(theme.page))
     detail = max(zoom, 1.0)
     Painting(scene).paint(painter, theme, overlay, area, detail)
-    Marks(scene, overlay).paint(painter, theme, area.getCoords(), detail)
+    Marks(scene, overlay).paint(painter, theme, (area.left(), area.top(), area.right(), area.bottom()), detail)
 
 
 def _open(path: Path) -> QSaveFile:

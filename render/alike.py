@@ -5,18 +5,21 @@ A network of 100,000 nodes has a few hundred different labels. Nothing here make
 
 import re
 from collections.abc import Iterable
+from typing import Any, TypeAlias
 from weakref import WeakKeyDictionary
 
 import numpy as np
+import numpy.typing as npt
 
 from graphreel.graph import NONE, Graph, ValueKind
-from graphreel.graph.types import IntColumn
 from graphreel.layout.types import BoxKind, VisibleGraph
+
+Whole: TypeAlias = npt.NDArray[np.integer[Any]]
 
 _MOST = np.iinfo(np.int64).max
 
 
-def alike(view: VisibleGraph, most_weights: int) -> tuple[IntColumn, IntColumn]:
+def alike(view: VisibleGraph, most_weights: int) -> tuple[Whole, Whole]:
     """One box of each set of boxes that say the same, and for every box the row of its set.
 
     Needs: a label tells the first `most_weights` of a node's weights, and how many more there are.
@@ -29,15 +32,15 @@ def alike(view: VisibleGraph, most_weights: int) -> tuple[IntColumn, IntColumn]:
     return distinct([view.kind, within])
 
 
-def distinct(columns: Iterable[IntColumn]) -> tuple[IntColumn, IntColumn]:
+def distinct(columns: Iterable[Whole]) -> tuple[Whole, Whole]:
     """The first of each set of rows that agree in all these columns of integers, and for every row its set."""
     columns = list(columns)
     key = np.zeros(len(columns[0]), dtype=np.int64)
     if not len(key):
-        return np.zeros(0, np.int32), np.zeros(0, np.int32)
+        return np.zeros(0, np.int64), np.zeros(0, np.int64)
     span = 1
     for its in columns:
-        column = its
+        column: Whole = its
         low = int(column.min())
         width = int(column.max()) - low + 1
         if span > _MOST // width:
@@ -50,10 +53,10 @@ def distinct(columns: Iterable[IntColumn]) -> tuple[IntColumn, IntColumn]:
         key = key * width + (column.astype(np.int64) - low)
         span *= width
     _, first, inverse = np.unique(key, return_index=True, return_inverse=True)
-    return first.astype(np.int32), inverse.astype(np.int32)
+    return first.astype(np.int64), inverse.astype(np.int64)
 
 
-def outside_inputs(graph: Graph) -> tuple[IntColumn, IntColumn]:
+def outside_inputs(graph: Graph) -> tuple[Whole, Whole]:
     """The rows of `graph.inputs` that take weights and constants from outside, and where each node's begin in them."""
     values = graph.values
     outside = (values.producer == NONE) & (values.kind != ValueKind.INPUT)
@@ -66,10 +69,10 @@ def last_part(name: str) -> str:
     return re.split(r"[./]", name.rstrip("./"))[-1]
 
 
-_known: WeakKeyDictionary[Graph, tuple[int, IntColumn]] = WeakKeyDictionary()
+_known: WeakKeyDictionary[Graph, tuple[int, Whole]] = WeakKeyDictionary()
 
 
-def _node_keys(graph: Graph, most_weights: int) -> IntColumn:
+def _node_keys(graph: Graph, most_weights: int) -> Whole:
     """A number for each node; nodes with the same number say the same. Kept beside the graph."""
     known = _known.get(graph)
     if known is not None and known[0] == most_weights:
@@ -84,7 +87,7 @@ def _node_keys(graph: Graph, most_weights: int) -> IntColumn:
     return found
 
 
-def _first_outputs(graph: Graph) -> tuple[IntColumn, IntColumn]:
+def _first_outputs(graph: Graph) -> tuple[Whole, Whole]:
     """The first value that each node gives, or -1, and how many it gives."""
     values = graph.values
     made = np.flatnonzero(values.producer != NONE)
@@ -96,7 +99,7 @@ def _first_outputs(graph: Graph) -> tuple[IntColumn, IntColumn]:
     return first, count
 
 
-def _weight_keys(graph: Graph, most: int) -> IntColumn:
+def _weight_keys(graph: Graph, most: int) -> Whole:
     """A number for each node's weights: how many, and the name and type of the first few."""
     rows, start = outside_inputs(graph)
     if not len(rows):
@@ -115,7 +118,7 @@ def _weight_keys(graph: Graph, most: int) -> IntColumn:
     return found
 
 
-def _last_parts(graph: Graph) -> IntColumn:
+def _last_parts(graph: Graph) -> Whole:
     """For each string a number of what `last_part` makes of it, 0 for nothing; asked of values' names only."""
     found = np.zeros(len(graph.strings), dtype=np.int64)
     numbers: dict[str, int] = {"": 0}
@@ -124,7 +127,7 @@ def _last_parts(graph: Graph) -> IntColumn:
     return found
 
 
-def _scope_keys(view: VisibleGraph, boxes: IntColumn) -> IntColumn:
+def _scope_keys(view: VisibleGraph, boxes: Whole) -> Whole:
     scopes = view.graph.scopes
     refs = view.ref[boxes]
     inside = view.node_box[view.node_box >= 0]

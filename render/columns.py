@@ -50,7 +50,8 @@ class Repeated(_Column):
         return len(self.which)
 
     def _text(self, row: int) -> str:
-        return self.distinct[self.which[row]]
+        text: str = self.distinct[self.which[row]]
+        return text
 
     def __iter__(self) -> Iterator[str]:
         return map(self.distinct.__getitem__, self.which.tolist())

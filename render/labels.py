@@ -12,9 +12,8 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 
 from graphreel.graph import NONE, Graph, ScopeKind, ValueKind, name_stem, repeats, word
-from graphreel.graph.types import IntColumn
 from graphreel.layout.types import SCOPE_KINDS, BoxKind, FloatColumn, VisibleGraph
-from graphreel.render.alike import alike, last_part, outside_inputs
+from graphreel.render.alike import Whole, alike, last_part, outside_inputs
 from graphreel.render.classify import short_op
 from graphreel.render.shapes import CHEVRON
 from graphreel.render.styles import DETAIL, GROUP_DETAIL, GROUP_TITLE, NAME, TEXT_STYLES, TITLE
@@ -61,7 +60,7 @@ class Labels(NamedTuple):
 
     distinct: list[Label]
     kind: list[int]
-    which: IntColumn
+    which: Whole
 
 
 def labels(view: VisibleGraph) -> Labels:

@@ -36,7 +36,7 @@ class SpatialIndex:
         extent = np.maximum(bounds[:, 2] - bounds[:, 0], bounds[:, 3] - bounds[:, 1])
         # A rectangle that is nowhere has no extent that is a number; nothing meets it.
         extent = np.where(np.isfinite(extent), np.maximum(extent, 0.0), 0.0)
-        level = np.ceil(np.log2(np.maximum(extent / _SMALLEST, 1.0))).astype(np.int64)
+        level: npt.NDArray[np.int64] = np.ceil(np.log2(np.maximum(extent / _SMALLEST, 1.0))).astype(np.int64)
         self._cells: list[float] = []
         self._spans: list[tuple[int, int]] = []
         """The first and the last row of cells of each level."""
@@ -98,8 +98,8 @@ def _cell(place: float, cell: float) -> int:
 
 
 def _cells(places: FloatColumn, cell: float) -> npt.NDArray[np.int64]:
-    found = np.floor(places / cell)
-    return np.clip(np.nan_to_num(found), 1 - _MIDDLE, _MIDDLE - 1).astype(np.int64) + _MIDDLE
+    found: npt.NDArray[np.int64] = np.clip(np.floor(places / cell), 1 - _MIDDLE, _MIDDLE - 1).astype(np.int64)
+    return found + _MIDDLE
 
 
 @dataclass(frozen=True, slots=True, eq=False)

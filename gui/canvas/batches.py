@@ -5,7 +5,7 @@ once, over memory that NumPy writes to. Curves go to Qt as one path, in the byte
 """
 
 import struct
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from typing import Any, Generic, TypeVar
 
 import numpy as np
@@ -18,7 +18,7 @@ from graphreel.layout.types import FloatColumn
 
 Item = TypeVar("Item", QRectF, QLineF)
 
-CHUNK = 2048
+CHUNK = 1024
 """Rectangles or lines of one call: about a millisecond, so that whoever waits for the GUI thread does not wait long."""
 PATH_CHUNK = 16
 """Shapes of one path: what Qt needs to fill a path grows faster than its length."""
@@ -34,7 +34,8 @@ class _Pool(Generic[Item]):
         self.memory: FloatColumn = np.zeros((CHUNK, 4))
         address = self.memory.ctypes.data
         # The objects own nothing: what they show is the memory, which lives as long as they do.
-        self.items: list[Item] = [shiboken6.wrapInstance(address + 32 * row, kind) for row in range(CHUNK)]
+        wrap: Callable[[int, type[Item]], Any] = shiboken6.wrapInstance
+        self.items: list[Item] = [wrap(address + 32 * row, kind) for row in range(CHUNK)]
 
     def filled(self, rows: FloatColumn) -> list[Item]:
         """These rows as Qt's objects, until the next call."""

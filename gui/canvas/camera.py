@@ -5,6 +5,11 @@ from dataclasses import dataclass
 LEAST, MOST = 0.004, 6.0
 """The range of zoom factors."""
 
+READABLE = 0.42
+"""The least zoom at which one can read what stands in the boxes."""
+_FAR, _SEEN = 0.2, 24.0
+"""Where boxes have no outline of their own, one lower than this many pixels cannot be told from the others."""
+
 Rect = tuple[float, float, float, float]
 """x, y, width and height."""
 
@@ -57,6 +62,24 @@ def fitting(rect: Rect, width: float, height: float, *, most: float = 1.0, margi
     zoom = min(room[0] / max(rect[2], 1.0), room[1] / max(rect[3], 1.0), most)
     zoom = max(zoom, LEAST)
     return Camera(zoom, rect[0] + (rect[2] - width / zoom) / 2, rect[1] + (rect[3] - height / zoom) / 2)
+
+
+def beginning(size: tuple[float, float], width: float, height: float) -> Camera:
+    """Show a picture of this size so that it can be read: all of it, or, where it is large, its beginning."""
+    whole = fitting((0, 0, *size), width, height)
+    if whole.zoom >= READABLE:
+        return whole
+    zoom = max(min(0.8, width / (size[0] + 64)), READABLE)
+    room = width / zoom
+    return Camera(zoom, (size[0] - room) / 2 if size[0] < room else -32.0, -24.0 / zoom)
+
+
+def held(camera: Camera, rect: Rect, width: float, height: float) -> Camera:
+    """Move as little as brings a box into view; zoom in where it could not be read."""
+    if camera.zoom < _FAR and rect[3] * camera.zoom < _SEEN:
+        at = camera.to_screen(rect[0] + rect[2] / 2, rect[1] + rect[3] / 2)
+        camera = camera.zoomed(0.7 / camera.zoom, *at)
+    return camera.holding(rect, width, height)
 
 
 def _into(start: float, length: float, room: float, margin: float) -> float:

@@ -1,11 +1,14 @@
 """What a canvas draws of one scene: all of it anew where that is quick, else from pieces painted before."""
 
+import math
+
 from PySide6.QtCore import QRectF
 from PySide6.QtGui import QPainter
 
+from graphreel.gui.canvas.marking import Marks
 from graphreel.gui.canvas.painting import Painting
 from graphreel.gui.canvas.tiles import Look, Tiles
-from graphreel.render import Theme
+from graphreel.render import Overlay, Scene, Theme
 
 _QUICK = 250
 """Boxes and edges of a picture that is drawn anew in each frame; drawing so many takes less than 8 ms."""
@@ -21,9 +24,14 @@ class Drawing:
         tiles: The pieces painted so far; None until some were needed.
     """
 
-    def __init__(self, painting: Painting, theme: Theme) -> None:
-        self.painting, self.theme = painting, theme
+    def __init__(self, scene: Scene, theme: Theme) -> None:
+        self.painting, self.theme = Painting(scene), theme
         self.tiles: Tiles | None = None
+        self._overlay, self._marks = Overlay(), Marks(scene, Overlay())
+
+    def show_overlay(self, overlay: Overlay) -> None:
+        """Draw other marks on the picture."""
+        self._overlay, self._marks = overlay, Marks(self.painting.scene, overlay)
 
     def set_theme(self, theme: Theme) -> None:
         """Draw in other colours."""
@@ -31,7 +39,31 @@ class Drawing:
         self.theme, self.tiles = theme, None
 
     def draw(self, painter: QPainter, look: Look) -> None:
-        """Draw the picture; the painter stands in pixels of the screen, on the page's colour."""
+        """Draw the picture and its marks; the painter stands in the widget's pixels, on the page's colour."""
+        painter.save()
+        painter.scale(1 / look.ratio, 1 / look.ratio)
+        self._draw_picture(painter, look)
+        painter.restore()
+        zoom = look.zoom / look.ratio
+        self.enter(painter, look)
+        self.painting.paint_joined(painter, self.theme, self._overlay, zoom)
+        self._marks.paint(painter, self.theme, area_of(look), zoom)
+        painter.restore()
+
+    def enter(self, painter: QPainter, look: Look) -> None:
+        """Let a painter that stands in the widget's pixels stand in the picture's units, until it is restored."""
+        painter.save()
+        painter.translate(-look.left / look.ratio, -look.top / look.ratio)
+        painter.scale(look.zoom / look.ratio, look.zoom / look.ratio)
+
+    def finish(self, look: Look) -> None:
+        """Paint everything that this look is to show, however long it takes."""
+        if not self.is_quick:
+            self.tiles = self.tiles or Tiles(self.painting, self.theme)
+            self.tiles.want(look)
+            self.tiles.work(math.inf)
+
+    def _draw_picture(self, painter: QPainter, look: Look) -> None:
         if self.is_quick:
             zoom = look.zoom
             painter.save()

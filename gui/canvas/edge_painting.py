@@ -2,8 +2,10 @@
 
 from collections.abc import Generator
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QBrush, QColor, QPainter, QPen
 
@@ -50,7 +52,7 @@ def paint_routes(
             yield
 
 
-def _straight(starts: Rows, points: FloatColumn) -> FloatColumn:
+def _straight(starts: npt.NDArray[np.integer[Any]], points: FloatColumn) -> FloatColumn:
     """A line for each segment of each route."""
     within = np.arange(len(points)) - np.repeat(starts[:-1], np.diff(starts))
     knots = np.flatnonzero(within % 3 == 0)

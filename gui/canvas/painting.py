@@ -219,7 +219,9 @@ class Painting:
         rows = np.arange(counts.sum()) + np.repeat(starts - np.cumsum(counts) + counts, counts)
         if zoom < DETAIL_FROM:
             rows = rows[np.isin(texts.style[rows], (TITLE, GROUP_TITLE))]
-        return rows[np.lexsort((self.scene.box_class[texts.box[rows]], texts.style[rows]))]
+        order = np.lexsort((self.scene.box_class[texts.box[rows]], texts.style[rows]))
+        found: Rows = rows[order]
+        return found
 
     def _paint_texts(self, painter: QPainter, theme: Theme, boxes: Rows, zoom: float) -> Generator[None]:
         texts, rows = self.scene.texts, self.texts_of(boxes, zoom)
@@ -238,7 +240,7 @@ class Painting:
                     current = style, color
                     self.lettering.use(painter, style, color)
                 self.lettering.draw(painter, style, x, y, room, texts.text[row])
-                if count % _STEP == _STEP - 1:
+                if count % (_STEP // 2) == 0:
                     yield
         finally:
             # Whoever stops in the middle finds the painter as it was.

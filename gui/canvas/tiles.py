@@ -78,6 +78,14 @@ class Look:
         found = [(level, column, row) for row in rows for column in columns]
         return sorted(found, key=lambda key: (key[1] - across) ** 2 + (key[2] - down) ** 2)
 
+    def pieces_at(self, level: float, place: QRectF) -> list[Key]:
+        """The pieces of a level that meet a place of the widget."""
+        side = SIDE * self.zoom / level
+        part = place.translated(self.left, self.top)
+        columns = range(math.floor(part.left() / side), math.ceil(part.right() / side))
+        rows = range(math.floor(part.top() / side), math.ceil(part.bottom() / side))
+        return [(level, column, row) for row in rows for column in columns]
+
     def rect(self, key: Key) -> QRectF:
         """Where a piece stands in the widget."""
         side = SIDE * self.zoom / key[0]
@@ -213,17 +221,17 @@ class Tiles:
         painter.drawImage(target, image, source)
 
     def _show_instead(self, painter: QPainter, look: Look, missing: Key) -> None:
-        """Show in the place of a piece what other zooms have of it: coarse first, then what is nearest."""
+        """Show in the place of a piece what other zooms have of it: the nearest that has all, else all there is."""
         place = look.rect(missing).intersected(QRectF(0, 0, look.width, look.height))
         levels = [level for level in self._levels if look.zoom / level >= _SMALLEST_SCALE and level != missing[0]]
-        nearest = sorted(levels, key=lambda level: abs(math.log(level / look.zoom)))[:2]
-        if self._overview in self._levels:
-            nearest.append(self._overview)
-        for level in sorted(set(nearest)):
-            side = SIDE * look.zoom / level
-            part = place.translated(look.left, look.top)
-            columns = range(math.floor(part.left() / side), math.ceil(part.right() / side))
-            rows = range(math.floor(part.top() / side), math.ceil(part.bottom() / side))
-            for key in ((level, column, row) for row in rows for column in columns):
-                if key in self._pieces:
-                    self._show_piece(painter, look, key, place.intersected(look.rect(key)))
+        nearest = sorted(levels, key=lambda level: abs(math.log(level / look.zoom)))[:3]
+        found: list[list[Key]] = []
+        for level in dict.fromkeys([*nearest, self._overview]):
+            keys = [key for key in look.pieces_at(level, place) if self._holds(key)]
+            found.append([key for key in keys if key in self._pieces])
+            if len(found[-1]) == len(keys):
+                found = found[-1:]
+                break
+        for keys in sorted(found):
+            for key in keys:
+                self._show_piece(painter, look, key, place.intersected(look.rect(key)))

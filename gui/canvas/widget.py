@@ -18,22 +18,17 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QStyle, QToolTip, QWidget
 
-from graphreel.gui.canvas.camera import Camera, Rect, fitting
-from graphreel.gui.canvas.changing import Fading, Moving, moves_well
-from graphreel.gui.canvas.drawing import Drawing, area_of
-from graphreel.gui.canvas.gliding import Glide
-from graphreel.gui.canvas.marking import Marks
-from graphreel.gui.canvas.painting import SHAPE_FROM, Painting
+from graphreel.gui.canvas.camera import READABLE, Camera, Rect, beginning, fitting, held
+from graphreel.gui.canvas.drawing import Drawing
+from graphreel.gui.canvas.movement import Movement
 from graphreel.gui.canvas.pointing import Pointer
 from graphreel.gui.canvas.tiles import Look
 from graphreel.render import Overlay, Scene, Theme
 
-READABLE = 0.42
-"""The least zoom at which one can read what stands in the boxes."""
 _WHEEL = 1.0016
 """Zoom factor per eighth of a degree of a wheel."""
-_FRAME_MS, _SETTLED_MS = 15, 90
-"""Between two frames of a movement; and after the last change of zoom, until the picture is painted for just it."""
+_SETTLED_MS = 90
+"""After the last change of zoom, until the picture is painted for just this zoom."""
 _SLICE_MS, _SHOWN_AGAIN_MS = 4.0, 40
 """How long painting ahead takes at a time, and how often what it finished is shown meanwhile."""
 
@@ -71,15 +66,12 @@ class Canvas(QWidget):
         self.placeholder = ""
         self.animated = False
         self._drawing: Drawing | None = None
-        self._marks: Marks | None = None
-        self._pointer, self._glide = Pointer(self), Glide()
-        self._change: Moving | Fading | None = None
-        self._before: tuple[Scene, Camera, QImage | None] | None = None
-        """The picture that is to change into the one that is shown, until that is painted for the first time."""
+        self._pointer = Pointer(self)
         self._fit_when_sized = self._zooming = False
-        self._clock, self._shown = QElapsedTimer(), QElapsedTimer()
-        self._frames = QTimer(self, interval=_FRAME_MS, timerType=Qt.TimerType.PreciseTimer)
-        self._frames.timeout.connect(self._next_frame)
+        self._movement = Movement(lambda: self.camera, self)
+        self._movement.camera_moved.connect(self.look)
+        self._movement.passed.connect(self.update)
+        self._shown = QElapsedTimer()
         self._settle = QTimer(self, interval=_SETTLED_MS, singleShot=True)
         self._settle.timeout.connect(self._settled)
         self._ahead = QTimer(self, interval=0)
@@ -93,7 +85,7 @@ class Canvas(QWidget):
     @property
     def is_sharp(self) -> bool:
         """Whether what is on screen will not change by itself: nothing moves, nothing is still to be painted."""
-        moving = self._zooming or self._change is not None or self._before is not None or self._glide.is_moving
+        moving = self._zooming or self._movement.is_active
         return not moving and (self._drawing is None or not self._drawing.pending)
 
     def show_scene(self, scene: Scene | None, overlay: Overlay) -> None:
@@ -101,13 +93,14 @@ class Canvas(QWidget):
         self._note_before(scene)
         if self._drawing is not None:
             self._drawing.stop()
-        self._drawing = None if scene is None else Drawing(Painting(scene), self.theme)
+        self._drawing = None if scene is None else Drawing(scene, self.theme)
         self.show_overlay(overlay)
 
     def show_overlay(self, overlay: Overlay) -> None:
         """Show other marks on the same picture."""
         self.overlay = overlay
-        self._marks = None if self.scene is None else Marks(self.scene, overlay)
+        if self._drawing is not None:
+            self._drawing.show_overlay(overlay)
         self.update()
 
     def show_placeholder(self, text: str) -> None:
@@ -144,12 +137,8 @@ class Canvas(QWidget):
     def fit_start(self) -> None:
         """Show the picture so that it can be read: all of it, or, where it is large, its beginning."""
         self.fit()
-        if self.scene is None or self.camera.zoom >= READABLE:
-            return
-        width = self.scene.placement.size[0]
-        zoom = max(min(0.8, self.width() / (width + 64)), READABLE)
-        room = self.width() / zoom
-        self.look(Camera(zoom, (width - room) / 2 if width < room else -32.0, -24.0 / zoom))
+        if self.scene is not None and self.camera.zoom < READABLE:
+            self.look(beginning(self.scene.placement.size, self.width(), self.height()))
 
     def fit_box(self, box: int) -> None:
         """Zoom so that a box fills a good part of the canvas."""
@@ -160,15 +149,9 @@ class Canvas(QWidget):
         """Move as little as brings a box into view; zoom in where it could not be read."""
         if self.scene is None:
             return
-        rect = self.rect_of(box)
-        camera = self.camera
-        if camera.zoom < SHAPE_FROM and rect[3] * camera.zoom < 24:
-            centre = rect[0] + rect[2] / 2, rect[1] + rect[3] / 2
-            at = camera.to_screen(*centre)
-            camera = camera.zoomed(0.7 / camera.zoom, *at)
-        held = camera.holding(rect, self.width(), self.height())
-        if held != self.camera:
-            self.look(held)
+        found = held(self.camera, self.rect_of(box), self.width(), self.height())
+        if found != self.camera:
+            self.look(found)
 
     def zoom_by(self, factor: float, at: QPointF | None = None) -> None:
         """Zoom around a place, by default the middle."""
@@ -178,8 +161,7 @@ class Canvas(QWidget):
     def _zoom_smoothly(self, factor: float, at: QPointF) -> None:
         """Zoom around a place within a few frames; at once where no movement is wanted."""
         if self.moves_things:
-            self._glide.zoom(factor, (at.x(), at.y()))
-            self._run()
+            self._movement.zoom(factor, (at.x(), at.y()))
         else:
             self.zoom_by(factor, at)
 
@@ -206,50 +188,20 @@ class Canvas(QWidget):
 
     def rest(self) -> None:
         """Stop whatever moves the camera by itself."""
-        self._glide.stop()
+        self._movement.rest()
 
     def fling(self, speed: tuple[float, float]) -> None:
         """Let the picture go on at this speed, in pixels a millisecond, and come to rest."""
-        if self.animated:
-            self._glide.fling(speed)
-            self._run()
-
-    def advance(self, milliseconds: float) -> None:
-        """Move on what moves by itself, by so much time."""
-        if self._glide.is_moving:
-            self.look(self._glide.advance(self.camera, milliseconds))
-        ready = self._drawing is None or not self._drawing.pending
-        if self._change is not None and not self._change.advance(milliseconds, ready=ready):
-            self._change = None
-        self.update()
+        if self.moves_things:
+            self._movement.fling(speed)
 
     def finish(self) -> None:
         """Bring everything that moves to its end, and paint everything that is missing: for a picture of the widget."""
-        while self._glide.is_moving or self._change is not None:
-            self.advance(1000.0)
+        self._movement.finish()
         self._settled()
-        self._drawn_once()
-        while self._drawing is not None and self._drawing.pending:
-            self._drawing.work(1000.0)
-        self.update()
-
-    def _drawn_once(self) -> None:
-        """Note what is missing, without showing anything."""
         if self._drawing is not None:
-            unseen = QImage(1, 1, QImage.Format.Format_RGB32)
-            with QPainter(unseen) as painter:
-                self._drawing.draw(painter, self._look())
-
-    def _run(self) -> None:
-        """Have frames come, as long as something moves."""
-        if not self._frames.isActive():
-            self._clock.start()
-            self._frames.start()
-
-    def _next_frame(self) -> None:
-        self.advance(min(self._clock.restart(), 4 * _FRAME_MS))
-        if not self._glide.is_moving and self._change is None:
-            self._frames.stop()
+            self._drawing.finish(self._look())
+        self.update()
 
     def _settled(self) -> None:
         self._settle.stop()
@@ -266,34 +218,20 @@ class Canvas(QWidget):
 
     def _note_before(self, after: Scene | None) -> None:
         """Keep what is on screen, to change from it into another picture."""
-        self._change = self._before = None
+        self._movement.stop()
         before = self.scene
-        if not (self.moves_things and self.isVisible()) or before is None or after is None:
-            return
-        image = QImage(self.size() * self.devicePixelRatioF(), QImage.Format.Format_RGB32)
-        image.setDevicePixelRatio(self.devicePixelRatioF())
-        with QPainter(image) as painter:
-            self._paint_picture(painter)
-        self._before = before, self.camera, image
+        if before is not None and after is not None and self.moves_things and self.isVisible():
+            image = QImage(self.size() * self.devicePixelRatioF(), QImage.Format.Format_RGB32)
+            image.setDevicePixelRatio(self.devicePixelRatioF())
+            with QPainter(image) as painter:
+                self._paint_picture(painter)
+            self._movement.change_from(before, image)
 
     @property
     def moves_things(self) -> bool:
         """Whether movement is wanted: by the user's choice, and by what the system says of all its programs."""
         wanted = self.style().styleHint(QStyle.StyleHint.SH_Widget_Animation_Duration, None, self)
         return self.animated and wanted > 0
-
-    def _begin_change(self, look: Look) -> None:
-        """Start from what was on screen before; the camera stands by now where it shall."""
-        assert self._before is not None
-        assert self._drawing is not None
-        scene, camera, image = self._before
-        self._before = None
-        area = area_of(look)
-        if moves_well(scene, self._drawing.painting.scene, area):
-            self._change = Moving((scene, camera), (self._drawing.painting, self.camera), area)
-        elif image is not None:
-            self._change = Fading(image)
-        self._run()
 
     def _look(self) -> Look:
         ratio = self.devicePixelRatioF()
@@ -308,26 +246,8 @@ class Canvas(QWidget):
             flags = Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap
             painter.drawText(self.rect().adjusted(40, 40, -40, -40), int(flags), self.placeholder)
             return
-        if isinstance(self._change, Moving):
-            self._in_scene(painter, look)
-            self._change.paint(painter, self.theme, self.camera.zoom)
-            painter.restore()
-            return
-        painter.save()
-        painter.scale(1 / look.ratio, 1 / look.ratio)
-        drawing.draw(painter, look)
-        painter.restore()
-        self._in_scene(painter, look)
-        drawing.painting.paint_joined(painter, self.theme, self.overlay, self.camera.zoom)
-        if self._marks is not None:
-            self._marks.paint(painter, self.theme, area_of(look), self.camera.zoom)
-        painter.restore()
-
-    def _in_scene(self, painter: QPainter, look: Look) -> None:
-        """Let the painter stand in the picture's units."""
-        painter.save()
-        painter.translate(-look.left / look.ratio, -look.top / look.ratio)
-        painter.scale(self.camera.zoom, self.camera.zoom)
+        if not self._movement.paint_moving(painter, drawing, look):
+            drawing.draw(painter, look)
 
     def _pinch(self, gesture: QNativeGestureEvent) -> bool:
         if gesture.gestureType() != Qt.NativeGestureType.ZoomNativeGesture:
@@ -351,21 +271,18 @@ class Canvas(QWidget):
         return super().event(event)
 
     def paintEvent(self, event: QPaintEvent) -> None:
-        if self._before is not None and self._drawing is not None:
-            self._begin_change(self._look())
+        if self._drawing is not None:
+            self._movement.begin_change(self._drawing, self._look())
         painter = QPainter(self)
         self._paint_picture(painter)
-        if isinstance(self._change, Fading):
-            self._change.paint_over(painter)
+        self._movement.paint_fading(painter)
         self._shown.start()
         if self._drawing is not None and self._drawing.pending and not self._ahead.isActive():
             self._ahead.start()
 
     def hideEvent(self, event: QHideEvent) -> None:
         self._ahead.stop()
-        self._frames.stop()
-        self._glide.stop()
-        self._change = self._before = None
+        self._movement.stop()
         if self._drawing is not None:
             self._drawing.stop()
 
