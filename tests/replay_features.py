@@ -104,6 +104,19 @@ def memory_is_made_empty_and_filled() -> None:
 
 
 @feature
+def memory_is_filled_beside_operations() -> None:
+    for step in range(2):
+        whole = torch.empty(4)
+        whole.numpy()[:] = [1.0, 2.0, step, 4.0]
+        (whole * 2).sum().item()
+        rows, copied = torch.empty(2, 3), torch.zeros(2, 3)
+        for at in range(2):
+            rows[at].numpy()[:] = at + step
+        copied.copy_(rows)
+        (copied + 1).sum().item()
+
+
+@feature
 def as_strided_and_unfold() -> None:
     for _ in range(2):
         x = torch.randn(10)
@@ -142,7 +155,7 @@ def storages_are_set() -> None:
     for _ in range(2):
         mine, other = torch.randn(6), torch.zeros(2, 3)
         # Another memory, of the same shape and of another one; then both tensors write it.
-        mine.set_(shared.untyped_storage(), 0, (6,))
+        mine.set_(shared.untyped_storage(), 0, (6,), (1,))
         other.set_(mine.untyped_storage(), 1, (2, 2), (2, 1))
         other.mul_(3)
         (mine + shared).sum().item()

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -47,7 +48,11 @@ def verified(trace: Trace, change: Callable[[Session], object] = lambda session:
 def told(trace: Trace, monkeypatch: pytest.MonkeyPatch, *given: str) -> tuple[int, str]:
     """What the command says, run in this process."""
     begin = api.Replay.__init__
-    monkeypatch.setattr(api.Replay, "__init__", lambda self, *a, **k: begin(self, *a, **k | {"in_process": True}))
+
+    def begin_here(self: api.Replay, *args: Any, **more: Any) -> None:
+        begin(self, *args, **more | {"in_process": True})
+
+    monkeypatch.setattr(api.Replay, "__init__", begin_here)
     result = CliRunner().invoke(command, [str(trace.path), *given])
     return result.exit_code, result.output
 
@@ -93,7 +98,7 @@ def test_nothing_is_not_verified(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert result.executed == result.total
     here = Session.__init__
 
-    def begin(self: Session, *args: object) -> None:
+    def begin(self: Session, *args: Any) -> None:
         here(self, *args)
         forget(self)
 

@@ -67,7 +67,7 @@ def test_memory_that_a_program_sets_is_an_input_of_the_node_that_sets_it(tmp_pat
     def program() -> None:
         made = torch.ones(4).mul_(2)
         one = torch.empty(0).set_(outside.untyped_storage())
-        two = torch.zeros(4).set_(made.untyped_storage(), 0, (4,))
+        two = torch.zeros(4).set_(made.untyped_storage(), 0, (4,), (1,))
         two.add_(one)
         (made * 3).sum()
 
@@ -78,7 +78,9 @@ def test_memory_that_a_program_sets_is_an_input_of_the_node_that_sets_it(tmp_pat
     assert whole.inputs[1].producer is None
     assert torch.equal(numbers(trace, 0, whole.inputs[1].id), torch.arange(4.0))
     # What the pass has made itself is followed through its memory: the addition writes what the product takes.
-    assert graph.node(ops(graph).index("aten.mul.Tensor")).inputs[0].producer.op == "aten.add_.Tensor"
+    taken = graph.node(ops(graph).index("aten.mul.Tensor")).inputs[0].producer
+    assert taken is not None
+    assert taken.op == "aten.add_.Tensor"
     assert graph.values.storage[part.outputs[0].id] == graph.values.storage[part.inputs[1].id]
     assert graph.values.producer[part.inputs[1].id] != NONE
     assert check_exact(trace) > 8

@@ -3,7 +3,8 @@
 A tensor that changes where no operation shows it (`.data =`, another thread, C++ code) is noticed by the memory it
 looks at and by PyTorch's own count of writes, and kept once more. What does not even count is out of reach: NumPy that
 writes an array which shares a tensor's memory, C++ code that writes by a bare pointer, any write within inference mode
-beside an operation.
+beside an operation. But memory that `torch.empty` gave and no operation has written is kept when an operation reads it:
+so C++ code and NumPy most often hand numbers over.
 """
 
 from collections.abc import Mapping, Sequence
@@ -75,6 +76,9 @@ class KeyframeWatch(Silent):
             for number, tensor in zip(inputs, tensors_in([*given, *kwargs.values()] if kwargs else given), strict=True):
                 if tensor is not None:
                     self._look((event, position), number, tensor, writes=writes)
+                    if self._states.all[number].blank and self._reads(info, tensor, args, kwargs):
+                        self._states.accept(self._states.all[number])
+                        self._changes.append(((event, position), self._kept(tensor, self._memory.again), True))
                     position += 1
             self._random.before(event, info, args, kwargs)
         if self._memory.keeps and self._memory.nbytes + self._random.nbytes > self._limit:
@@ -93,7 +97,10 @@ class KeyframeWatch(Silent):
         """Know what an operation made and wrote."""
         for number, tensor in zip(outputs, tensors_given(out), strict=True):
             if number not in self._states.all:
-                self._states.add(number, tensor, made=True, settled=info.fresh).early = self._early
+                state = self._states.add(number, tensor, made=True, settled=info.fresh)
+                state.early = self._early
+                if info.blank or any(info.view_of):
+                    state.blank = info.blank or self._states.is_blank(state)
         if not info.takes_storage:
             for tensor in self._written.tensors(info, args, kwargs):
                 self._states.wrote(self._table.numbers.get(id(tensor), -1))
@@ -148,6 +155,12 @@ class KeyframeWatch(Silent):
                 self._changes.append((taken, self._kept(tensor, self._memory.again), True))
             else:
                 self._changes.append((taken, self._view(number, tensor), False))
+
+    def _reads(self, info: OpInfo, tensor: Tensor, args: Sequence[Any], kwargs: Mapping[str, Any] | None) -> bool:
+        """Whether an operation looks at the numbers of a tensor that it takes; what it writes, it most often fills."""
+        if info.blank or (any(info.view_of) and not info.written):
+            return False
+        return not any(each is tensor for each in self._written.tensors(info, args, kwargs))
 
     def _is_changed(self, state: State, tensor: Tensor, *, writes: bool) -> bool:
         sharing = self._states.sharing(state) if writes else ((state, tensor),)

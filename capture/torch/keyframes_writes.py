@@ -24,6 +24,7 @@ class State:
         writes: How many writes an operation has made since, which PyTorch counts when that operation is over.
         made: Whether an operation of the pass made it.
         early: Whether it was met before the pass really began, so that it may have to be kept anew.
+        blank: Whether an operation such as `empty` gave its memory, and none has written it since.
     """
 
     key: int
@@ -32,6 +33,7 @@ class State:
     writes: int = 0
     made: bool = False
     early: bool = False
+    blank: bool = False
 
 
 class States:
@@ -96,7 +98,11 @@ class States:
     def accept(self, state: State) -> None:
         """Take the memory of a tensor as it is now for known."""
         for other, tensor in self.sharing(state):
-            other.version, other.writes = version_of(tensor), 0
+            other.version, other.writes, other.blank = version_of(tensor), 0, False
+
+    def is_blank(self, state: State) -> bool:
+        """Whether a tensor looks at the memory of another that is blank."""
+        return any(other.blank for other, _ in self.sharing(state))
 
     def wrote(self, number: int) -> None:
         """An operation, not over yet, writes a tensor."""
@@ -105,6 +111,7 @@ class States:
             return
         for other, _ in self.sharing(state):
             other.writes += 1
+            other.blank = False
             self._open.append(other)
         tensor = self.live(state)
         if tensor is not None and self.moved(state, tensor):

@@ -38,6 +38,12 @@ REBUILDING = frozenset(
 )
 """Operators that PyTorch runs, among others' uses of them, to make a tensor again of a pickled one."""
 
+BLANK = frozenset(
+    f"aten::{name}"
+    for name in ("empty", "empty_like", "empty_strided", "empty_permuted", "new_empty", "new_empty_strided")
+)
+"""Give memory that nobody has written yet."""
+
 BOOKKEEPING = ("profiler::_record_function_enter", "profiler::_record_function_exit")
 """Operators that only mark ranges for the profiler."""
 
@@ -97,6 +103,7 @@ class OpInfo:
             arguments.
         reads_host: Whether it hands a number to Python (`.item()`).
         takes_storage: Whether an argument is memory without a tensor (`set_`).
+        blank: Whether it gives memory that nobody has written yet.
         rebuilds: Whether it may be a part of making a tensor again of a pickled one.
         skipped: Whether it is the profiler's bookkeeping, and no node.
     """
@@ -115,6 +122,7 @@ class OpInfo:
     follows_inputs: bool = False
     reads_host: bool = False
     takes_storage: bool = False
+    blank: bool = False
     rebuilds: bool = False
     skipped: bool = False
 
@@ -146,6 +154,7 @@ def op_info(func: Any, index: int) -> OpInfo:
         follows_inputs=torch.Tag.pointwise in func.tags or name in _FOLLOWING,
         reads_host=name in READS_HOST,
         takes_storage=any(a.real_type.kind() == "StorageType" for a in schema.arguments),
+        blank=name in BLANK,
         rebuilds=name in REBUILDING,
         skipped=name.startswith(BOOKKEEPING),
     )

@@ -72,6 +72,10 @@ class Execution:
         node = self._lost.get(value)
         return None if node is None else (node, self._reasons[node])
 
+    def changed_before(self, node: int) -> list[int]:
+        """The values that something other than a node changed, of which this node is the first to see it."""
+        return [int(change.view.value) for change in self._changes.get(node, ())]
+
     def advance(self) -> Outcome:
         """Execute the next node."""
         for value in self._frees:

@@ -35,6 +35,9 @@ class Unwritten:
             return
         if operator is None or not outcome.ran:
             return
+        for value in execution.changed_before(step.node):
+            # What the keyframe has of it was written beside the operations.
+            self._written.pop(self._plan.storage[value], None)
         name = full_name(operator)
         if name in EMPTY:
             self._add(execution, step.outputs)
