@@ -36,6 +36,15 @@ class Settings:
         self._store.setValue("theme", name)
 
     @property
+    def animated(self) -> bool:
+        """Whether pictures move into one another; they do unless that was switched off."""
+        return str(self._store.value("animated", "true")) == "true"
+
+    @animated.setter
+    def animated(self, wanted: bool) -> None:
+        self._store.setValue("animated", "true" if wanted else "false")
+
+    @property
     def geometry(self) -> QByteArray:
         """The window's size and place, as Qt writes it; empty at first."""
         return self._bytes("geometry")

@@ -72,6 +72,7 @@ class Window(QMainWindow):
     def _make_widgets(self) -> None:
         theme = self.theme
         self.canvas = Canvas(theme)
+        self.canvas.animated = self.settings.animated
         self.strip, self.inspector, self.source = IterationStrip(theme), InspectorPanel(theme), SourcePanel(theme)
         self.findings = FindingsPanel()
         self.model = OutlineModel(self)

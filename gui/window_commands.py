@@ -92,6 +92,22 @@ class WindowCommands(QObject):
         self.window.settings.theme = theme.name
         self.window.set_theme(theme)
 
+    @property
+    def is_animated(self) -> bool:
+        """Whether pictures move into one another."""
+        return self.window.settings.animated
+
+    @action(
+        "view.animated",
+        text="Animate changes",
+        menu="View",
+        checked="is_animated",
+        tip="Let boxes move to their new places and the picture glide, where the system allows movement",
+    )
+    def switch_animated(self) -> None:
+        """On becomes off, and off on; remembered."""
+        self.window.settings.animated = self.window.canvas.animated = not self.is_animated
+
     @action(
         "help.palette",
         text="Command palette…",

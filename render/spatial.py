@@ -110,6 +110,7 @@ class Whereabouts:
         frames, nodes: The groups, and the other boxes.
         routed: The edges that are drawn.
         of_frames, of_nodes, of_routed: Where these are, by row of `frames`, `nodes` and `routed`.
+        of_stubs: Where the placement's stubs are.
     """
 
     frames: Rows
@@ -118,6 +119,7 @@ class Whereabouts:
     of_frames: SpatialIndex
     of_nodes: SpatialIndex
     of_routed: SpatialIndex
+    of_stubs: SpatialIndex
 
     def groups_in(self, area: Area, least: float = 0.0) -> Rows:
         """The groups that meet an area, in the order of the scene; see `SpatialIndex.within`."""
@@ -143,6 +145,11 @@ def whereabouts(view: VisibleGraph, placement: Placement) -> Whereabouts:
         # within its control points.
         start, points = placement.route_start[routed], placement.route_points
         around = np.concatenate([np.minimum.reduceat(points, start), np.maximum.reduceat(points, start)], axis=1)
-    corners = np.concatenate([placement.rects[:, :2], placement.rects[:, :2] + placement.rects[:, 2:]], axis=1)
+    corners = _corners(placement.rects)
     indices = (SpatialIndex(bounds) for bounds in (corners[frames], corners[nodes], around))
-    return Whereabouts(frames, nodes, routed, *indices)
+    return Whereabouts(frames, nodes, routed, *indices, SpatialIndex(_corners(placement.stubs.rects)))
+
+
+def _corners(rects: FloatColumn) -> FloatColumn:
+    """x, y, width and height as left, top, right and bottom."""
+    return np.concatenate([rects[:, :2], rects[:, :2] + rects[:, 2:]], axis=1)

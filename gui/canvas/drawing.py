@@ -22,12 +22,14 @@ class Drawing:
     Attributes:
         painting: The scene, ready to be painted.
         tiles: The pieces painted so far; None until some were needed.
+        hovered: The stub under the mouse, whose edges are drawn whole.
     """
 
     def __init__(self, scene: Scene, theme: Theme) -> None:
         self.painting, self.theme = Painting(scene), theme
         self.tiles: Tiles | None = None
         self._overlay, self._marks = Overlay(), Marks(scene, Overlay())
+        self.hovered: int | None = None
 
     def show_overlay(self, overlay: Overlay) -> None:
         """Draw other marks on the picture."""
@@ -47,6 +49,9 @@ class Drawing:
         zoom = look.zoom / look.ratio
         self.enter(painter, look)
         self.painting.paint_joined(painter, self.theme, self._overlay, zoom)
+        if self.hovered is not None:
+            stubs = self.painting.stubs
+            stubs.paint_whole(painter, self.theme, stubs.edges_of(self.hovered), zoom)
         self._marks.paint(painter, self.theme, area_of(look), zoom)
         painter.restore()
 

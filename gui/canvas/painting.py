@@ -16,6 +16,7 @@ from graphreel.graph.types import ByteColumn
 from graphreel.gui.canvas.batches import Batches
 from graphreel.gui.canvas.edge_painting import edge_pen, paint_routes
 from graphreel.gui.canvas.lettering import Lettering
+from graphreel.gui.canvas.stub_painting import StubPainting
 from graphreel.layout.types import BoxKind, FloatColumn
 from graphreel.render import TEXT_STYLES, Overlay, Scene, Theme
 from graphreel.render.labels import PADDING_X, title_middle
@@ -48,6 +49,7 @@ class Painting:
         self.rects = scene.placement.rects
         self.is_group = scene.view.kind == BoxKind.GROUP
         self.lettering, self.batches = shared or (Lettering(), Batches())
+        self.stubs = StubPainting(scene, self.lettering)
         self._depths = depths
 
     @cached_property
@@ -88,6 +90,8 @@ class Painting:
             self._paint_chips(painter, theme, edges)
             yield
         yield from self.paint_rest(painter, theme, groups, nodes, zoom, fast=fast)
+        if not far:
+            yield from self.stubs.paint(painter, theme, where.of_stubs.within(area), written=zoom >= TEXT_FROM)
 
     def paint_rest(
         self, painter: QPainter, theme: Theme, groups: Rows, nodes: Rows, zoom: float, *, fast: bool = False
@@ -194,6 +198,7 @@ class Painting:
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         for _ in paint_routes(painter, self.batches, self.scene.placement, joined, pen, zoom):
             pass
+        self.stubs.paint_whole(painter, theme, self.stubs.edges_at(overlay.selected), zoom)
 
     def _paint_chips(self, painter: QPainter, theme: Theme, edges: Rows) -> None:
         """How many edges an edge stands for."""

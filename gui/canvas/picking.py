@@ -18,6 +18,23 @@ def box_at(scene: Scene, x: float, y: float) -> int | None:
     return None
 
 
+def stub_at(scene: Scene, x: float, y: float) -> int | None:
+    """The chip in place of an edge at a point."""
+    found = scene.where.of_stubs.within((x, y, x, y))
+    return int(found[0]) if len(found) else None
+
+
+def other_ends(scene: Scene, stub: int) -> list[tuple[int, int]]:
+    """Where a stub leads: each box at the other end, once, and an edge that goes there."""
+    stubs, view = scene.placement.stubs, scene.view
+    edges = stubs.edge[stubs.start[stub] : stubs.start[stub + 1]]
+    ends = (view.edge_target if stubs.leaves[stub] else view.edge_source)[edges]
+    found: dict[int, int] = {}
+    for end, edge in zip(ends.tolist(), edges.tolist(), strict=True):
+        found.setdefault(end, edge)
+    return list(found.items())
+
+
 def is_openable(scene: Scene, box: int) -> bool:
     """Whether a box is a scope, collapsed or open, or a fold of several."""
     return scene.view.kind[box] in (BoxKind.SCOPE, BoxKind.GROUP, BoxKind.FOLD)

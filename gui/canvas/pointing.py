@@ -8,7 +8,7 @@ from PySide6.QtWidgets import QApplication
 
 from graphreel.gui.canvas.gliding import Trail
 from graphreel.gui.canvas.painting import SHAPE_FROM
-from graphreel.gui.canvas.picking import box_at, edge_at, is_openable
+from graphreel.gui.canvas.picking import box_at, edge_at, is_openable, stub_at
 from graphreel.layout.types import BoxKind
 from graphreel.render.labels import PADDING_X, title_middle
 from graphreel.render.shapes import CHEVRON
@@ -66,6 +66,8 @@ class Pointer:
         """Open or close a scope, or zoom to a node."""
         box = self.box_under(event.position())
         scene = self._canvas.scene
+        if self.stub_under(event.position()) is not None:
+            return
         if event.button() != Qt.MouseButton.LeftButton or box is None or scene is None:
             return
         if not is_openable(scene, box):
@@ -87,6 +89,13 @@ class Pointer:
             return None
         return edge_at(scene, *camera.to_scene(place.x(), place.y()), _REACH / camera.zoom)
 
+    def stub_under(self, place: QPointF) -> int | None:
+        """The chip in place of an edge at a place of the widget."""
+        scene, camera = self._canvas.scene, self._canvas.camera
+        if scene is None or camera.zoom < SHAPE_FROM:
+            return None
+        return stub_at(scene, *camera.to_scene(place.x(), place.y()))
+
     def chevron_rect(self, box: int) -> QRectF:
         """Where a scope's chevron is clicked, in the widget's pixels: larger than it is drawn."""
         scene, camera = self._canvas.scene, self._canvas.camera
@@ -102,6 +111,9 @@ class Pointer:
         scene = self._canvas.scene
         if scene is None:
             return ""
+        stub = self.stub_under(place)
+        if stub is not None:
+            return scene.stub_chips.titles[stub]
         edge = self.edge_under(place)
         if edge is not None:
             return scene.edge_titles[edge]
@@ -109,7 +121,10 @@ class Pointer:
         return "" if box is None else scene.titles[box]
 
     def _click(self, place: QPointF) -> None:
-        canvas, box = self._canvas, self.box_under(place)
+        canvas, box, stub = self._canvas, self.box_under(place), self.stub_under(place)
+        if stub is not None:
+            canvas.stub_picked.emit(stub, place)
+            return
         if box is not None and self._on_chevron(box, place):
             canvas.toggled.emit(box)
             return
@@ -126,6 +141,7 @@ class Pointer:
 
     def _shape(self, place: QPointF) -> None:
         """Show by the mouse's shape what a click would do."""
-        box = self.box_under(place)
-        pointing = box is not None and self._on_chevron(box, place)
+        box, stub = self.box_under(place), self.stub_under(place)
+        self._canvas.show_whole(stub)
+        pointing = stub is not None or (box is not None and self._on_chevron(box, place))
         self._canvas.setCursor(Qt.CursorShape.PointingHandCursor if pointing else Qt.CursorShape.ArrowCursor)

@@ -43,12 +43,14 @@ class Canvas(QWidget):
     Signals:
         picked: The box that was clicked, or -1 for the empty page.
         edge_picked: The edge that was clicked.
+        stub_picked: The chip in place of edges that was clicked, and where.
         toggled: The box of a scope that is to open or close.
         looked: Where one looks changed.
     """
 
     picked = Signal(int)
     edge_picked = Signal(int)
+    stub_picked = Signal(int, QPointF)
     toggled = Signal(int)
     looked = Signal()
 
@@ -185,6 +187,12 @@ class Canvas(QWidget):
     def chevron_rect(self, box: int) -> QRectF:
         """Where a scope's chevron is clicked, in the widget's pixels."""
         return self._pointer.chevron_rect(box)
+
+    def show_whole(self, stub: int | None) -> None:
+        """Draw the edges that a chip stands for, from end to end; None draws none."""
+        if self._drawing is not None and self._drawing.hovered != stub:
+            self._drawing.hovered = stub
+            self.update()
 
     def rest(self) -> None:
         """Stop whatever moves the camera by itself."""
