@@ -11,7 +11,7 @@ from torch import Tensor, UntypedStorage, _utils
 from torch.multiprocessing import reductions
 from torch.multiprocessing.reductions import StorageWeakRef
 
-from graphreel.capture.torch.quiet import Quiet
+from graphreel.capture.torch.quiet import NoFunctions, NoHistory, NoModes
 from graphreel.capture.torch.tensors import TensorTable
 
 _BETWEEN = 2
@@ -45,7 +45,7 @@ def is_rebuilding(frame: FrameType | None) -> bool:
 def over(storage: UntypedStorage, like: object) -> Tensor | None:
     """A tensor over the whole of a storage, with the dtype of a tensor where it can be had; None for no such memory."""
     dtype = like.dtype if isinstance(like, Tensor) and not like.is_quantized else torch.uint8
-    with Quiet():
+    with NoFunctions(), NoModes(), NoHistory():
         try:
             return torch.empty(0, dtype=dtype, device=storage.device).set_(storage)
         except (RuntimeError, NotImplementedError):

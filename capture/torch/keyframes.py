@@ -25,7 +25,7 @@ from graphreel.capture.torch.keyframes_random import RandomStates
 from graphreel.capture.torch.keyframes_writes import State, States, Written, memory_of, tensors_given, tensors_in
 from graphreel.capture.torch.log import PassLog
 from graphreel.capture.torch.ops import OpInfo
-from graphreel.capture.torch.quiet import Quiet
+from graphreel.capture.torch.quiet import NoFunctions, NoHistory, NoModes
 from graphreel.capture.torch.tensors import TensorTable
 from graphreel.capture.torch.watch import Numbering, Silent
 from graphreel.tracefile.extras import Finding
@@ -65,7 +65,7 @@ class KeyframeWatch(Silent):
         self, event: int, info: OpInfo, args: Sequence[Any], kwargs: Mapping[str, Any] | None, inputs: tuple[int, ...]
     ) -> None:
         """Keep what is new among the tensors that an operation takes, and what changed unseen."""
-        with Quiet():
+        with NoFunctions(), NoModes(), NoHistory():
             if self._early:
                 self._look_whether_it_began()
             self._environment = self._environment or environment()
@@ -108,7 +108,7 @@ class KeyframeWatch(Silent):
 
     def ended(self) -> None:
         """Bring what lies on devices into plain memory."""
-        with Quiet():
+        with NoFunctions(), NoModes(), NoHistory():
             self._memory.read()
         self._states.forget()
 

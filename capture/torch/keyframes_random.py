@@ -9,7 +9,7 @@ from torch import Tensor
 
 from graphreel.capture.torch.generators import Generators
 from graphreel.capture.torch.ops import OpInfo
-from graphreel.capture.torch.quiet import Quiet
+from graphreel.capture.torch.quiet import NoFunctions, NoHistory, NoModes
 from graphreel.tracefile.tensors import Bytes
 
 _OURS = ("aten", "prims", "prim")
@@ -105,6 +105,6 @@ def _device(given: Sequence[Any]) -> torch.device:
 
 
 def _state(generator: torch.Generator) -> Bytes:
-    with Quiet():  # `numpy` detaches, which a mode of the program's own would hear of
+    with NoFunctions(), NoModes(), NoHistory():  # `numpy` detaches, which a mode of the program's own would hear of
         found: Bytes = generator.get_state().numpy()
     return found

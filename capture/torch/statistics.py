@@ -22,7 +22,7 @@ from torch.nn import Parameter
 
 from graphreel.capture.torch.keyframes_writes import Written, tensors_given
 from graphreel.capture.torch.ops import OpInfo
-from graphreel.capture.torch.quiet import Quiet
+from graphreel.capture.torch.quiet import NoFunctions, NoHistory, NoModes
 from graphreel.capture.torch.statistics_device import DeviceRows
 from graphreel.capture.torch.statistics_of import columns_of, in_order, name_of, parts_of
 from graphreel.capture.torch.statistics_rows import (
@@ -128,7 +128,7 @@ class StatisticsWatch(Silent):
         self._devices: dict[torch.device, DeviceRows] = {}
         self._last: dict[int, Key] = {}
         self._alike: list[tuple[Key, Key]] = []
-        with Quiet():
+        with NoFunctions(), NoModes(), NoHistory():
             self._plain = _plain_keys()
 
     def after(
@@ -171,7 +171,7 @@ class StatisticsWatch(Silent):
                 self._found.append(group.take_columns(only_checksum=self._only_checksums))
             self._chunks.give_back(group.chunk)
         self._groups.clear()
-        with Quiet():
+        with NoFunctions(), NoModes(), NoHistory():
             for rows in self._devices.values():
                 self._found += rows.read()
         self._devices.clear()
@@ -214,7 +214,7 @@ class StatisticsWatch(Silent):
                 if at + 1 == group.capacity:
                     self._found.append(group.take_columns(only_checksum=self._only_checksums))
                 return
-        with Quiet():
+        with NoFunctions(), NoModes(), NoHistory():
             self._take_other(key, tensor)
 
     def _group(self, kind: Kind, tensor: Tensor) -> _Group | None:

@@ -19,7 +19,7 @@ from graphreel.capture.torch.keyframes_memory import Memory
 from graphreel.capture.torch.keyframes_writes import Written, tensors_given
 from graphreel.capture.torch.log import NO_NODE, PassLog
 from graphreel.capture.torch.ops import OpInfo
-from graphreel.capture.torch.quiet import Quiet
+from graphreel.capture.torch.quiet import NoFunctions, NoHistory, NoModes
 from graphreel.capture.torch.spared import let_through
 from graphreel.capture.torch.tensors import TensorTable
 from graphreel.capture.torch.watch import Numbering, Silent
@@ -78,12 +78,12 @@ class ValuesWatch(Silent):
         passes = not self._chooses or self._may_take(event, info)
         for number, tensor in tensors.items():
             if passes or self._may_be_named(event, tensor):
-                with Quiet():
+                with NoFunctions(), NoModes(), NoHistory():
                     self._copy((event, number), tensor)
 
     def ended(self) -> None:
         """Bring what lies on devices into plain memory."""
-        with Quiet():
+        with NoFunctions(), NoModes(), NoHistory():
             for copy in self._copies:
                 if copy.memory is not None:
                     copy.memory.read()
