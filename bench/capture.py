@@ -210,23 +210,20 @@ Times = dict[str, list[float]]
 def measure(case: Case, way: Callable[[], AbstractContextManager[object]], round_: int, times: Times) -> None:
     """Add processor seconds of repeated steps, of new ones, and of starting and stopping."""
 
-    def add(what: str, size: int) -> None:
-        begin = time.process_time()
-        case.step(size)
-        times[what].append(time.process_time() - begin)
-
+    steps = [("", case.size)] * WARM
+    steps += [("new", case.size + 1 + NEW * round_ + number) for number in range(NEW)]
+    steps += [("", case.size)] * 3 + [("repeated", case.size)] * REPEATED
     begin = time.process_time()
     with way():
         around = time.process_time() - begin
-        for _ in range(WARM):
-            case.step(case.size)
-        for number in range(NEW):
-            add("new", case.size + 1 + NEW * round_ + number)
-        time.sleep(SETTLE_S)
-        for _ in range(3):
-            case.step(case.size)
-        for _ in range(REPEATED):
-            add("repeated", case.size)
+        for at, (what, size) in enumerate(steps):
+            if at == WARM + NEW:
+                time.sleep(SETTLE_S)
+            # All from one line, since the lines of the program are part of what is recorded.
+            begin = time.process_time()
+            case.step(size)
+            if what:
+                times[what].append(time.process_time() - begin)
         begin = time.process_time()
     times["around"].append(around + time.process_time() - begin)
 

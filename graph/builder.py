@@ -74,9 +74,9 @@ class _Attributes:
                 # By type as well, since 1 and True are one key to a dict but not one text; so are 0.0 and -0.0.
                 text = self.scalars.get((kind, attribute))
                 if text is None:
-                    text = self.scalars[kind, attribute] = self.strings(_json(attribute))
+                    text = self.scalars[kind, attribute] = self.strings(attribute_text(attribute))
             else:
-                text = self.strings(_json(attribute))
+                text = self.strings(attribute_text(attribute))
             self.text.append(text)
 
     def columns(self, owners: int) -> AttributeColumns:
@@ -385,6 +385,7 @@ def _rows(rows: Sequence[tuple[int, ...]], width: int) -> list[IntColumn]:
     return list(np.ascontiguousarray(np.array(rows, dtype=np.int32).T))
 
 
-def _json(attribute: Any) -> str:
+def attribute_text(attribute: Any) -> str:
+    """An attribute as it stands among the strings of a graph."""
     # Not a number and the infinities are written as Python's json does, NaN and Infinity: attributes hold them.
     return json.dumps(attribute, ensure_ascii=False, separators=(", ", ": "))

@@ -130,7 +130,22 @@ def views() -> None:
             model(y.reshape(4, 4)).chunk(2)[0].add_(1)
 
 
+def sizes() -> None:
+    model = nn.Sequential(nn.Linear(4, 4), nn.Dropout(0.25), nn.LayerNorm(4))
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.1)
+    for size in (2, 2, 2, 2, 3, 4, 5, 8, 3, 3, 2, 2, 6):
+        x = torch.full((size, 2, 4), 1 / size)
+        y = model(x).reshape(2 * size, 4)
+        parts = y.split(3)
+        table = y.new_zeros(size, 4).index_fill(0, torch.arange(size), size / 2)
+        loss = torch.stack([part.mean() for part in parts]).sum() + (y[:size] * table).sum().clamp(max=size - 4.0)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+
+
 PROGRAMS = [
+    sizes,
     other_lines,
     ragged,
     shapes_that_depend_on_data,

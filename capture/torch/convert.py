@@ -22,6 +22,7 @@ from graphreel.capture.torch.places import Places
 from graphreel.capture.torch.preparation import kept_events
 from graphreel.capture.torch.stacks import Line
 from graphreel.capture.torch.storages import Values
+from graphreel.capture.torch.variants import Model, variant_of
 from graphreel.capture.torch.watch import Numbering
 from graphreel.graph import NONE, Graph, GraphBuilder, NodeId
 from graphreel.tracefile.extras import Finding
@@ -44,6 +45,7 @@ class _Made:
     kept: IntArray
     places: Mapping[str, IntArray]
     numbering: Numbering
+    model: Model
 
 
 class Converter:
@@ -98,9 +100,17 @@ class Converter:
             if _equal(log, made):
                 self._recent.insert(0, self._recent.pop(at))
                 return made
-        made = GraphOfPass(log, self._lines, self._signatures).build()
+        made = self._variant(log) or GraphOfPass(log, self._lines, self._signatures).build()
         self._recent = [made, *self._recent[: _REMEMBERED - 1]]
         return made
+
+    def _variant(self, log: PassLog) -> _Made | None:
+        """A pass that became a graph by being as a recent one was but for sizes."""
+        for made in self._recent:
+            graph = variant_of(made.model, log, self._signatures)
+            if graph is not None:
+                return replace(made, log=log, graph=graph)
+        return None
 
     def _scalars(self, log: PassLog) -> dict[str, float]:
         """Learning rates, and what the program itself read: `loss` where backward began there, else by its line.
@@ -192,7 +202,9 @@ class GraphOfPass:
         self._place_floats()
         places = {name: np.array(rows, dtype=np.int64) for name, rows in self._floats.items()}
         numbering = Numbering(self._node_of, self._values.entered, self._values.given)
-        return _Made(self._log, self._builder.build(), np.array(kept, dtype=np.int64), places, numbering)
+        graph = self._builder.build()
+        model = Model(self._log, graph, self._node_of, np.array(self._values.tensors, dtype=np.int64))
+        return _Made(self._log, graph, np.array(kept, dtype=np.int64), places, numbering, model)
 
     def _place_floats(self) -> None:
         """Find the node and the argument of each float that was kept apart; those of dropped events are skipped."""

@@ -1,6 +1,7 @@
 """Compares each operation with what an earlier pass foretells, as long as the pass under way goes as that one went."""
 
 from collections.abc import Callable, Mapping, Sequence
+from math import isnan
 from types import FrameType
 from typing import Any
 from weakref import ref
@@ -9,12 +10,25 @@ from torch import Tensor
 from torch._C import _current_autograd_node, _current_graph_task_id
 from torch._C._autograd import _get_sequence_nr
 
-from graphreel.capture.torch.log import PassLog, RawTensor
+from graphreel.capture.torch.log import NO_ALIAS, PassLog, RawTensor
 from graphreel.capture.torch.noting import ENGINE, Noting
 from graphreel.capture.torch.ops import OpInfo
-from graphreel.capture.torch.prediction import FIRST, NEW, NOTHING, REMEMBERED, Earlier, Expected, Gives, Rest
+from graphreel.capture.torch.prediction import (
+    FIRST,
+    NEW,
+    NOTHING,
+    REMEMBERED,
+    SIZED,
+    SIZES,
+    Earlier,
+    Expected,
+    Gives,
+    Ran,
+    learned,
+    sized,
+)
 from graphreel.capture.torch.stacks import Stacks
-from graphreel.capture.torch.tensors import TensorTable
+from graphreel.capture.torch.tensors import TensorTable, note
 
 
 class Foretelling(Noting):
@@ -22,12 +36,16 @@ class Foretelling(Noting):
 
     Attributes:
         earlier: That pass; None where there is none.
+        expecting: What it foretells, operation by operation.
+        is_sized: Whether the one under way differs from it by sizes.
         wakes: Called when operations are to be noted down from now on.
     """
 
     def __init__(self, table: TensorTable, stacks: Stacks) -> None:
         super().__init__(table, stacks)
         self.earlier: Earlier | None = None
+        self.expecting: list[Expected | None] = []
+        self.is_sized = False
         self.wakes: Callable[[], None] | None = None
         self._agreed: list[Expected | None] = []
 
@@ -43,17 +61,27 @@ class Foretelling(Noting):
         self.noted, self._agreed = log, []
         if log is not None and self.wakes is not None:
             self.wakes()
-        self.earlier = self.table.remembered[0] if log is not None and self.table.remembered else None
+        self._follow(self.table.remembered[0] if log is not None and self.table.remembered else None)
+
+    def _follow(self, earlier: Earlier | None, *, is_sized: bool = False) -> None:
+        """Compare what comes with this pass from here on."""
+        if earlier is not None and is_sized:
+            earlier.expect_any_size()
+        self.earlier, self.is_sized = earlier, is_sized
+        self.expecting = [] if earlier is None else earlier.sized if is_sized else earlier.expected
 
     def _remember(self, log: PassLog) -> None:
         """Keep a pass that ended, for the next ones to be compared with."""
         table, earlier = self.table, self.earlier
-        if earlier is not None and len(earlier.events) == len(log.events):
+        if earlier is not None and not self.is_sized and len(earlier.events) == len(log.events):
             earlier.refs, earlier.addresses = table.refs, table.addresses
-            table.remembered.remove(earlier)
+            if earlier in table.remembered:
+                table.remembered.remove(earlier)
         else:
-            shared = self._agreed if earlier is None else earlier.expected[: len(log.events)]
+            shared = self._agreed if earlier is None or self.is_sized else earlier.expected[: len(log.events)]
+            model = earlier if self.is_sized else None
             earlier = Earlier(log.events, log.tensors, log.scopes, log.errors, table.refs, table.addresses, shared)
+            earlier.model = model
         table.remembered = [earlier, *table.remembered[: REMEMBERED - 1]]
 
     def foretold(  # noqa: C901, PLR0912 - one comparison; a call for each part would cost more than the part
@@ -61,7 +89,7 @@ class Foretelling(Noting):
     ) -> Expected | None:
         """What is expected of an operation, if it is in everything as it is expected before it runs; else None."""
         earlier, log = self.earlier, self.noted
-        if earlier is None or log is None or (expected := earlier.expected[len(log.events)]) is None:
+        if earlier is None or log is None or (expected := self.expecting[len(log.events)]) is None:
             return None
         operator, _, event, takes, _ = expected
         if operator is not func:
@@ -70,7 +98,7 @@ class Foretelling(Noting):
         _, _, _, _, stack, scope, step, autograd, number, counter, _ = event
         if len(args) != count or self.step != step or _get_sequence_nr() - self.base != counter:
             return None
-        refs = self.table.refs
+        refs, resized = self.table.refs, False
         for tensor, given in zip(known, args):  # noqa: B905 - of the arguments, those that come first
             if refs[tensor]() is not given:
                 return None
@@ -78,14 +106,18 @@ class Foretelling(Noting):
             for at, kind, value in plain:
                 given = args[at]
                 if given is not value and (type(given) is not kind or given != value):
-                    return None
+                    if not (self.is_sized and type(given) is kind and kind in SIZES):
+                        return None
+                    resized = True
         if kwargs:
             if len(kwargs) != names:
                 return None
             for name, kind, value in named:
                 given = kwargs.get(name, earlier)
                 if given is not value and (type(given) is not kind or given != value):
-                    return None
+                    if not (self.is_sized and type(given) is kind and kind in SIZES):
+                        return None
+                    resized = True
         elif names:
             return None
         node: Any = _current_autograd_node()
@@ -115,9 +147,11 @@ class Foretelling(Noting):
                 frame = frame.f_back
             if frame is not until:
                 return None
-        if log.autograd is not None or (rest is not None and not self._take_rest(rest, args, kwargs, earlier, log)):
+        if log.autograd is not None:
             return None
-        return expected
+        if resized and (expected := _resized(expected, args, kwargs or {})) is None:
+            return None
+        return expected if rest is None or self._take_rest(expected, args, kwargs, earlier, log) else None
 
     def _is_in_task(self, frame: FrameType | None) -> bool:
         """Whether a frame is autograd's engine, in the call that was met last; it has none on its own threads."""
@@ -125,14 +159,14 @@ class Foretelling(Noting):
 
     def _take_rest(
         self,
-        rest: Rest,
+        expected: Expected,
         args: tuple[Any, ...],
         kwargs: Mapping[str, Any] | None,
         earlier: Earlier,
         log: PassLog,
     ) -> bool:
         """Compare the arguments that only few operations have; if they are as expected, what enters is numbered."""
-        entering, lists, floats = rest
+        entering, lists, floats = expected[3][7] or ((), (), ())
         refs = self.table.refs
         for at, tensors in lists:
             given = args[at]
@@ -146,7 +180,7 @@ class Foretelling(Noting):
             if type(each) is not float:
                 return False
         for at, tensor in entering:
-            if not self.table.enters_again(args[at], tensor, earlier):
+            if not self.table.enters_again(args[at], tensor, earlier, any_shape=self.is_sized):
                 return False
         log.floats += found
         return True
@@ -165,21 +199,43 @@ class Foretelling(Noting):
             self.table.refs.append(ref(out))
             self.table.notes.append(note)
             return True
+        if kind == SIZED:
+            return self._sized_came(notes, out, args)
         return out is None if kind == NOTHING else self._several_came(notes, out)
+
+    def _sized_came(self, notes: Sequence[RawTensor | None], out: Any, args: tuple[Any, ...]) -> bool:
+        """As `came` for new tensors of whichever shape."""
+        if type(out) is Tensor:
+            if args and out is args[0]:
+                return False
+            self.table.refs.append(ref(out))
+            self.table.notes.append(note(out, NO_ALIAS))
+            return len(notes) == 1
+        if type(out) not in (tuple, list) or len(out) != len(notes):
+            return False
+        if any((entry is None) != (noted is None) for entry, noted in zip(out, notes, strict=True)):
+            return False
+        given = [entry for entry in out if entry is not None]
+        if any(type(entry) is not Tensor for entry in given):
+            return False
+        for entry in given:
+            self.table.refs.append(ref(entry))
+            self.table.notes.append(note(entry, NO_ALIAS))
+        return True
 
     def _several_came(self, notes: Sequence[RawTensor | None], out: Any) -> bool:
         if type(out) not in (tuple, list) or len(out) != len(notes):
             return False
-        for entry, note in zip(out, notes, strict=True):
-            if note is None:
+        for entry, noted in zip(out, notes, strict=True):
+            if noted is None:
                 if entry is not None:
                     return False
-            elif type(entry) is not Tensor or not _is_as(entry, note):
+            elif type(entry) is not Tensor or not _is_as(entry, noted):
                 return False
-        for entry, note in zip(out, notes, strict=True):
-            if note is not None:
+        for entry, noted in zip(out, notes, strict=True):
+            if noted is not None:
                 self.table.refs.append(ref(entry))
-                self.table.notes.append(note)
+                self.table.notes.append(noted)
         return True
 
     def compare(self, info: OpInfo, out: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any] | None) -> None:
@@ -188,12 +244,45 @@ class Foretelling(Noting):
         if earlier is None or log is None:
             return
         at = len(log.events) - 1
-        if earlier.repeats(at, log, self.first):
-            if earlier.expected[at] is None:
-                earlier.learn(at, info, args, kwargs, out, self.first, self.chain)
+        ran = Ran(info, args, kwargs or {}, out, self.first, self.chain)
+        if self.is_sized:
+            if not earlier.resembles(at, log):
+                self._follow(None)
+            elif self.expecting[at] is None:
+                self.expecting[at] = sized(learned(log.events[at], log.tensors, ran))
+        elif not earlier.repeats(at, log, self.first):
+            self._agreed = earlier.expected[:at]
+            self._turn_to_another(log)
+        elif self.expecting[at] is None:
+            self.expecting[at] = learned(log.events[at], log.tensors, ran)
+
+    def _turn_to_another(self, log: PassLog) -> None:
+        """Compare with another pass that began as the one under way did, or with one that did so but for sizes."""
+        remembered = self.table.remembered
+        others = dict.fromkeys([*remembered, *(other.model for other in remembered if other.model is not None)])
+        if found := next((other for other in others if other.begins_like(log)), None):
+            self._follow(found)
             return
-        self._agreed = earlier.expected[:at]
-        self.earlier = next((other for other in self.table.remembered if other.begins_like(log)), None)
+        models = dict.fromkeys(other.model or other for other in remembered)
+        self._follow(next((other for other in models if other.begins_alike(log)), None), is_sized=True)
+
+
+def _resized(expected: Expected, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Expected | None:
+    """What is expected of an operation whose arguments say other sizes; None for what only the long way notes down."""
+    operator, info, event, takes, gives = expected
+    arguments, keywords = list(event[2]), dict(event[3])
+    places: list[tuple[Any, Any, Any]] = [(arguments, args, plain) for plain in takes[2]]
+    places += [(keywords, kwargs, plain) for plain in takes[4]]
+    for noted, taken, (at, kind, _) in places:
+        if kind is list:
+            if any(type(entry) is not int for entry in taken[at]):
+                return None
+            noted[at] = tuple(taken[at])
+        elif kind in SIZES:
+            if isnan(taken[at]):
+                return None
+            noted[at] = taken[at]
+    return operator, info, (*event[:2], tuple(arguments), tuple(keywords.items()), *event[4:]), takes, gives
 
 
 def _is_as(tensor: Tensor, note: RawTensor) -> bool:

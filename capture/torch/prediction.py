@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from math import isnan
 from types import CodeType
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from torch import Tensor
 
@@ -23,8 +23,12 @@ if TYPE_CHECKING:
 Plain: TypeAlias = tuple[Any, type, object]
 """Where an argument stands, its type, and what it is."""
 
-NOTHING, NEW, FIRST, SEVERAL = range(4)
-"""What an operation gives: nothing, a new tensor, its first argument, or several of which some may be None."""
+NOTHING, NEW, FIRST, SEVERAL, SIZED = range(5)
+"""What an operation gives: nothing, a new tensor, its first argument, or several of which some may be None. The last
+stands for a new one, or several, of any shape."""
+
+SIZES = (int, float, list)
+"""Types of arguments that may say how large something is."""
 
 REMEMBERED = 4
 """How many different passes are remembered: training and evaluation often take turns."""
@@ -67,6 +71,8 @@ class Earlier:
         refs: Its tensors by number, as of the last pass that was equal.
         addresses: Where the memory of those lay that came from outside.
         expected: What is expected at each place, as far as it was seen to repeat; None beyond.
+        sized: What is expected there of a pass that differs by sizes, likewise.
+        model: The pass that this one differs from by sizes, where that is known.
     """
 
     events: Sequence[RawEvent]
@@ -76,10 +82,13 @@ class Earlier:
     refs: "list[Reference]"
     addresses: dict[int, int]
     expected: list[Expected | None] = field(default_factory=list)
+    sized: list[Expected | None] = field(default_factory=list)
+    model: "Earlier | None" = None
 
     def __post_init__(self) -> None:
         missing = len(self.events) - len(self.expected)
         self.expected = [*self.expected, *[None] * missing, _NEVER]
+        self.sized = [None] * len(self.expected)
 
     def begins_like(self, log: PassLog) -> bool:
         """Whether it went as another pass that is under way went so far."""
@@ -91,6 +100,28 @@ class Earlier:
             and self.tensors[:tensors] == log.tensors
             and self.scopes[: len(log.scopes)] == log.scopes
         )
+
+    def begins_alike(self, log: PassLog) -> bool:
+        """Whether it went as another pass that is under way went so far, but for sizes."""
+        events, tensors = len(log.events), len(log.tensors)
+        return (
+            len(self.events) > events
+            and len(self.tensors) >= tensors
+            and all(map(_is_alike, self.events, log.events))
+            and all(map(_is_alike_tensor, self.tensors, log.tensors))
+            and self.scopes[: len(log.scopes)] == log.scopes
+        )
+
+    def resembles(self, at: int, log: PassLog) -> bool:
+        """Whether the operation that was just noted down is as it was, but for sizes."""
+        return at < len(self.events) and _is_alike(self.events[at], log.events[at])
+
+    def expect_any_size(self) -> None:
+        """What was seen to repeat may repeat in another size."""
+        self.sized = [
+            sized(expected) if known is None and expected is not None else known
+            for known, expected in zip(self.sized, self.expected, strict=True)
+        ]
 
     def repeats(self, at: int, log: PassLog, tensors: int) -> bool:
         """Whether the operation that was just noted down, with all tensors from number `tensors` on, is as it was.
@@ -108,26 +139,52 @@ class Earlier:
         log.tensors[tensors:] = self.tensors[tensors : len(log.tensors)]
         return True
 
-    def learn(
-        self, at: int, info: OpInfo, args: tuple[Any, ...], kwargs: Any, out: Any, tensors: int, chain: Chain | None
-    ) -> None:
-        """Expect an operation that just repeated itself; before it ran, `tensors` tensors had numbers."""
-        event = self.events[at]
-        described = None
-        special = info.reads_host or info.may_copy or info.reshapes or info.call is info.func
-        if not special and at not in self.errors and event[7] != "":
-            described = _describe(event, args, kwargs or {}, tensors)
-        given = _given(event, args, out, tensors, self.tensors)
-        if described is None or given is None:
-            self.expected[at] = _NEVER
-            return
-        known, plain, named, rest = described
-        outer, functions = chain or (0, None)
-        takes = len(args), known, plain, len(kwargs or ()), named, outer, functions, rest
-        self.expected[at] = info.func, info, event, takes, (*given, info.follows_inputs and bool(event[1]))
+
+class Ran(NamedTuple):
+    """An operation that was just noted down; before it ran, so many tensors had numbers."""
+
+    info: OpInfo
+    args: tuple[Any, ...]
+    kwargs: Mapping[str, Any]
+    out: Any
+    tensors: int
+    chain: Chain | None
 
 
-def _describe(event: RawEvent, args: tuple[Any, ...], kwargs: dict[str, Any], tensors: int) -> Any:
+def learned(event: RawEvent, notes: Sequence[RawTensor], ran: Ran) -> Expected:
+    """What to expect of an operation that just repeated itself: the event again, and tensors with these notes."""
+    info, args, kwargs, out, tensors, chain = ran
+    if info.reads_host or info.may_copy or info.reshapes or info.call is info.func or event[7] == "":
+        return _NEVER
+    described = _describe(event, args, kwargs, tensors)
+    given = _given(event, args, out, tensors, notes)
+    if described is None or given is None:
+        return _NEVER
+    known, plain, named, rest = described
+    outer, functions = chain or (0, None)
+    takes = len(args), known, plain, len(kwargs), named, outer, functions, rest
+    return info.func, info, event, takes, (*given, info.follows_inputs and bool(event[1]))
+
+
+def sized(expected: Expected) -> Expected:
+    """The same where what comes out may be of another size."""
+    operator, info, event, takes, gives = expected
+    if operator is None or gives[0] not in (NEW, SEVERAL):
+        return expected
+    return operator, info, event, takes, (SIZED, *gives[1:])
+
+
+def _is_alike(one: RawEvent, other: RawEvent) -> bool:
+    """Whether two events differ in their arguments at most."""
+    return one is other or (one[:2] == other[:2] and one[4:] == other[4:])
+
+
+def _is_alike_tensor(one: RawTensor, other: RawTensor) -> bool:
+    """Whether two tensors differ in their shapes at most."""
+    return one is other or (one[0] is other[0] and one[2:] == other[2:])
+
+
+def _describe(event: RawEvent, args: tuple[Any, ...], kwargs: Mapping[str, Any], tensors: int) -> Any:
     """What to compare of an operation's arguments; None where that is not worth its while."""
     inputs = iter(event[1])
     known: list[int] = []

@@ -23,6 +23,7 @@ class Values:
         entered: The value that each tensor from outside is when it is first taken.
         given: The value that an event made or wrote, by event and tensor.
         ports: How many outputs each node has so far.
+        tensors: The tensor that each value is.
     """
 
     builder: GraphBuilder
@@ -30,6 +31,7 @@ class Values:
     entered: dict[int, int] = field(default_factory=dict)
     given: dict[tuple[int, int], int] = field(default_factory=dict)
     ports: dict[int, int] = field(default_factory=dict)
+    tensors: list[int] = field(default_factory=list)
     _count: int = 0
     _value: dict[int, int] = field(default_factory=dict)
     _storage: dict[int, _Storage] = field(default_factory=dict)
@@ -121,6 +123,7 @@ class Values:
             base=base,
             previous=previous,
         )
+        self.tensors.append(tensor)
         self._value[tensor] = value
         self._version[tensor] = storage.version
         self._base[tensor] = base
