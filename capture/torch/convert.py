@@ -19,6 +19,7 @@ from graphreel.capture.torch.log import (
     same_event,
 )
 from graphreel.capture.torch.places import Places
+from graphreel.capture.torch.losses import unscaled
 from graphreel.capture.torch.preparation import kept_events
 from graphreel.capture.torch.stacks import Line
 from graphreel.capture.torch.storages import Values
@@ -122,7 +123,9 @@ class Converter:
         for tensor, (number, stack) in log.items.items():
             loss = self._loss_of(log, tensor)
             if loss >= 0:
-                scalars["loss" if loss == 0 else f"loss.{loss + 1}"] = number
+                name = "loss" if loss == 0 else f"loss.{loss + 1}"
+                # Of a loss and what it was before it was scaled, the program means the latter.
+                scalars[name] = scalars.get(name, number) if tensor in log.losses else number
             elif self._lines[stack]:
                 file, line, _ = self._lines[stack][-1]
                 name = f"item {file.rpartition('/')[2]}:{line}"
@@ -131,14 +134,15 @@ class Converter:
         return scalars
 
     def _loss_of(self, log: PassLog, tensor: int) -> int:
-        """Which loss of the pass a tensor is, from 0, or -1. `loss.detach()`, which programs read, is one too."""
+        """Which loss of the pass a tensor is, from 0, or -1.
+
+        `loss.detach()`, which programs read, is one too; and so is what `scaler.scale(loss)` or `loss / 4` came from.
+        """
         if tensor in log.losses:
             return log.losses.index(tensor)
-        for event in reversed(log.events):
-            if tensor in event[10]:
-                detached = event[1][0] if log.ops[event[0]].name == "aten.detach.default" else NO_TENSOR
-                return log.losses.index(detached) if detached in log.losses else NO_TENSOR
-        return NO_TENSOR
+        read = unscaled(log, {tensor}).get(tensor, tensor)
+        losses = unscaled(log, set(log.losses))
+        return next((at for at, loss in enumerate(log.losses) if read in (loss, losses.get(loss))), NO_TENSOR)
 
 
 def _equal(log: PassLog, made: _Made) -> bool:
