@@ -255,7 +255,8 @@ class _Scopes:
             parts = op.split(".")
             return parts[1] if len(parts) == 3 and parts[0] in ("aten", "prims") else parts[-1]
         scope = item - graph.node_count
-        return graph.strings[graph.scopes.type[scope]] or graph.strings[graph.scopes.name[scope]]
+        name: str = graph.strings[graph.scopes.name[scope]]
+        return graph.strings[graph.scopes.type[scope]] or name
 
 
 def _with_scopes(graph: Graph, crowds: list[_Crowd]) -> Graph:

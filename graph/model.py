@@ -27,6 +27,7 @@ from graphreel.graph.columns import (
     SourceColumns,
     ValueColumns,
 )
+from graphreel.graph.paths import scope_paths
 from graphreel.graph.types import (
     NONE,
     ROOT,
@@ -163,29 +164,18 @@ class Graph:
         return start, owner[order]
 
     @cached_property
+    def _paths(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        return scope_paths(self.scopes, self.strings)
+
+    @property
     def paths(self) -> tuple[str, ...]:
-        """The path of each scope: names from the root down, joined by `/`; the root's is empty.
+        """The path of each scope: names from the root down, joined by `/`, detected scopes only in their own."""
+        return self._paths[0]
 
-        Detected scopes stand in the paths of detected scopes within them, and in no other.
-        """
-        found, told = [""] * self.scope_count, self.told_paths
-        parents, names = self.scopes.parent.tolist(), self.scopes.name.tolist()
-        detected = (self.scopes.kind == ScopeKind.DETECTED).tolist()
-        for scope in range(1, self.scope_count):
-            above, name = found[parents[scope]], self.strings[names[scope]]
-            found[scope] = told[scope] if not detected[scope] else f"{above}/{name}" if above else name
-        return tuple(found)
-
-    @cached_property
+    @property
     def told_paths(self) -> tuple[str, ...]:
         """The path of each scope as the source tells it; for a detected scope that of what it is in."""
-        found = [""] * self.scope_count
-        parents, names = self.scopes.parent.tolist(), self.scopes.name.tolist()
-        detected = (self.scopes.kind == ScopeKind.DETECTED).tolist()
-        for scope in range(1, self.scope_count):
-            above, name = found[parents[scope]], self.strings[names[scope]]
-            found[scope] = above if detected[scope] else f"{above}/{name}" if above else name
-        return tuple(found)
+        return self._paths[1]
 
     def inputs_of(self, node: int) -> IntColumn:
         """Ids of the values that a node takes, by position."""

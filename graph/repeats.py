@@ -98,7 +98,8 @@ def _candidates(graph: Graph) -> IntColumn:
     first = first_nodes(graph)
     scopes = np.flatnonzero(first < graph.node_count)
     scopes = scopes[scopes != ROOT]
-    return scopes[np.lexsort((first[scopes], graph.scopes.parent[scopes]))].astype(np.int32)
+    found: IntColumn = scopes[np.lexsort((first[scopes], graph.scopes.parent[scopes]))].astype(np.int32)
+    return found
 
 
 def _joined(graph: Graph, scopes: IntColumn) -> npt.NDArray[np.bool_]:

@@ -8,6 +8,7 @@ from graphreel.gui.marks import box_of, overlay_of, selection_of
 from graphreel.gui.presenters import Presenter
 from graphreel.gui.session import Session
 from graphreel.gui.views import Selection, Shown, What
+from graphreel.layout import BoxKind
 from graphreel.render import Scene
 from graphreel.tracefile import Trace
 
@@ -157,4 +158,7 @@ class CanvasPresenter(Presenter):
             path = scene.view.graph.paths[selection.id]
             corner = self.canvas.screen_rect(box).topLeft()
             self._anchor = path, self.canvas.mouse_place() or corner + QPointF(1, 1)
-            self.session.toggle(path)
+            if scene.view.kind[box] == BoxKind.FOLD:
+                self.session.unfold(path)
+            else:
+                self.session.toggle(path)

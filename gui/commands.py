@@ -3,9 +3,10 @@
 from PySide6.QtCore import QObject
 
 from graphreel.analysis import Cursor, first, last, next_node, previous_node
-from graphreel.graph import NodeId
+from graphreel.graph import NodeId, ScopeId, repeats
 from graphreel.gui.actions import action
 from graphreel.gui.canvas import Canvas
+from graphreel.gui.folding import hiding_fold, run_around
 from graphreel.gui.marks import box_of
 from graphreel.gui.session import Session
 from graphreel.gui.views import Selection, What
@@ -232,8 +233,14 @@ class CanvasCommands(QObject):
 
     @action("view.expand", text="Expand", keys="E", menu="View", icon="expand", when="can_expand", section=True)
     def expand(self) -> None:
-        """Open the selected scope."""
-        self.session.expand([self._scope_path])
+        """Open the selected scope, or show the scopes of the selected fold."""
+        graph, selection, path = self.session.graph, self.session.selection, self._scope_path
+        if graph is None:
+            return
+        if hiding_fold(graph, ScopeId(selection.id), self.session.expanded, self.session.unfolded) == path:
+            self.session.unfold(path)
+        else:
+            self.session.expand([path])
 
     @action("view.collapse", text="Collapse", keys="C", menu="View", icon="collapse", when="can_collapse")
     def collapse(self) -> None:
@@ -254,7 +261,38 @@ class CanvasCommands(QObject):
     @action("view.collapse-all", text="Collapse all", keys="Ctrl+Shift+C", menu="View", when="has_picture")
     def collapse_all(self) -> None:
         """Close every scope but the outermost."""
-        graph = self.session.graph
-        if graph is not None:
-            outermost = {child.path for child in graph.scope(0).children}
-            self.session.expand([], also_collapse=self.session.expanded - outermost)
+        self.session.collapse_all()
+
+    @property
+    def _run(self) -> ScopeId | None:
+        """The repeated scope that is selected, or the innermost one around what is selected."""
+        graph, selection = self.session.graph, self.session.selection
+        if graph is None or selection.what not in (What.NODE, What.SCOPE):
+            return None
+        scope = ScopeId(selection.id) if selection.what is What.SCOPE else graph.node(selection.id).scope.id
+        return run_around(graph, scope)
+
+    @property
+    def can_fold(self) -> bool:
+        """Whether what is selected is, or stands in, one of several equal blocks."""
+        return self._run is not None
+
+    @action(
+        "view.fold",
+        text="Fold or unfold repeated blocks",
+        keys="B",
+        menu="View",
+        when="can_fold",
+        tip="Show the blocks that repeat as one box, Block × 12, or one by one",
+    )
+    def fold(self) -> None:
+        """Show the run around the selection as one box, or its scopes one by one."""
+        graph, scope = self.session.graph, self._run
+        if graph is None or scope is None:
+            return
+        first = repeats(graph).members(scope)[0]
+        if hiding_fold(graph, scope, self.session.expanded, self.session.unfolded) is not None:
+            self.session.unfold(graph.paths[first])
+        else:
+            self.session.select(Selection.of_scope(first))
+            self.session.fold(first)

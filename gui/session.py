@@ -9,10 +9,10 @@ from pathlib import Path
 from PySide6.QtCore import QObject, Signal
 
 from graphreel.analysis import Cursor, Hits, carried, search
-from graphreel.graph import Graph, NodeId
-from graphreel.gui import work
+from graphreel.graph import Graph, NodeId, ScopeId
+from graphreel.gui import folding, work
 from graphreel.gui.jobs import Jobs
-from graphreel.gui.views import Selection, Shown, TraceView, What, linked
+from graphreel.gui.views import Selection, Shown, TraceView, carried_selection, linked, paths_around
 from graphreel.render import Scene
 from graphreel.tracefile import Trace
 
@@ -25,6 +25,7 @@ class Session(QObject):
         shown: The iteration on screen, or None.
         scene: The picture of `shown` with `expanded`, or an earlier one while a new one is being made.
         expanded: Paths of the expanded scopes; by path, so that they stay open in every iteration.
+        unfolded: Runs of repeated scopes that show one by one, by the path of their first scope.
         selection, cursor: The one selection and the one cursor.
         hits: What the last search found, or None.
         view: The view of a pass that is wanted on screen, such as `autograd`; empty for the pass itself.
@@ -59,6 +60,8 @@ class Session(QObject):
         self.shown: Shown | None = None
         self.scene: Scene | None = None
         self.expanded: set[str] = set()
+        self.unfolded: set[str] = set()
+        self._unfolded_by_hits: set[str] = set()
         self.selection = Selection()
         self.cursor = Cursor(0)
         self.hits: Hits | None = None
@@ -153,6 +156,7 @@ class Session(QObject):
         old, self.shown = self.shown, shown
         if old is None:
             self.expanded = work.expanded_at_first(shown.graph)
+            self._keep_unfolded(self.expanded)
             self.cursor = Cursor(shown.iteration.index)
         elif old.view != shown.view:
             self.expanded |= work.expanded_at_first(shown.graph)
@@ -160,36 +164,26 @@ class Session(QObject):
             self.cursor = Cursor(shown.iteration.index, node)
         else:
             self.cursor = carried(self.cursor, old.graph, shown.graph, shown.iteration.index)
-        self.selection = self._carried_selection(old, shown)
+        self.selection = carried_selection(self.selection, old, shown)
         for view in list(self._views):
             view.iteration_shown(shown)
         if self.failed_node is not None:
             self.cursor = Cursor(shown.iteration.index, self.failed_node)
             self.selection = Selection.of_node(self.failed_node)
-            self.expanded |= set(self._paths_around(self.failed_node))
+            self.expanded |= set(paths_around(shown.graph.node(self.failed_node).scope))
+            self._keep_unfolded(self.expanded)
         self._tell_selection()
         self._tell_cursor()
         self._draw()
         if self.hits is not None:
             self.search(self.hits.query)
 
-    def _carried_selection(self, old: Shown | None, shown: Shown) -> Selection:
-        """What was selected, in another graph: nodes by key, or by link in another view; scopes by path."""
-        if old is None or old.graph is shown.graph:
-            return self.selection
-        if self.selection.what is What.NODE:
-            node = linked(NodeId(self.selection.id), old, shown)
-            return Selection() if node is None else Selection.of_node(node)
-        if self.selection.what is What.SCOPE:
-            path = old.graph.paths[self.selection.id]
-            return Selection.of_scope(shown.graph.paths.index(path)) if path in shown.graph.paths else Selection()
-        return Selection()
-
     def select(self, selection: Selection) -> None:
         """Select something everywhere."""
         if selection != self.selection and self.shown is not None:
             self.selection = selection
             self._tell_selection()
+            self._unfold_around(selection)
 
     def move_cursor(self, cursor: Cursor) -> None:
         """Step to a node of the iteration on screen, and select it."""
@@ -199,11 +193,14 @@ class Session(QObject):
         self.selection = Selection.of_node(cursor.node)
         self._tell_cursor()
         self._tell_selection()
+        self._unfold_around(self.selection)
 
     def expand(self, paths: Iterable[str], *, also_collapse: Iterable[str] = ()) -> None:
         """Open scopes, and close others, by their paths; the picture follows when it is laid out."""
         expanded = (self.expanded | set(paths)) - set(also_collapse)
         if expanded != self.expanded and self.shown is not None:
+            # A run of which a scope was open stays unfolded when that closes: nothing else shall move then.
+            self._keep_unfolded(expanded - self.expanded)
             self.expanded = expanded
             self._draw()
 
@@ -211,19 +208,46 @@ class Session(QObject):
         """Open a scope, with all around it, or close it."""
         if path in self.expanded:
             self.expand([], also_collapse=[path])
-        else:
-            parts = path.split("/")
-            self.expand("/".join(parts[:depth]) for depth in range(1, len(parts) + 1))
+        elif self.shown is not None and path in self.shown.graph.paths:
+            graph = self.shown.graph
+            self.expand(paths_around(graph.scope(graph.paths.index(path))))
+
+    def unfold(self, path: str | None) -> None:
+        """Show the scopes of a run one by one, if there is one; `path` is that of its first scope."""
+        if path is not None and path not in self.unfolded and self.shown is not None:
+            self.unfolded.add(path)
+            self._draw()
+
+    def fold(self, scope: ScopeId) -> None:
+        """Show the run that a scope is part of as one box again, whatever is open in it."""
+        if self.shown is not None:
+            members = folding.members_of(self.shown.graph, scope)
+            self.unfolded -= members
+            self._unfolded_by_hits -= members
+            self.expanded -= members
+            self._draw()
+
+    def collapse_all(self) -> None:
+        """Close every scope but the outermost, and fold what is unfolded."""
+        if self.shown is not None:
+            self.unfolded, self._unfolded_by_hits = set(), set()
+            self.expanded &= {child.path for child in self.shown.graph.scope(0).children}
+            self._draw()
+
+    def _keep_unfolded(self, paths: Iterable[str]) -> None:
+        assert self.shown is not None
+        self.unfolded |= folding.runs_of(self.shown.graph, set(paths))
+
+    def _unfold_around(self, selection: Selection) -> None:
+        """Show the block in which something is; the first scope of a fold stands for the fold, so that stays."""
+        if self.shown is not None:
+            unfolded = self.unfolded | self._unfolded_by_hits
+            self.unfold(folding.fold_around(self.shown.graph, selection, self.expanded, unfolded))
 
     def reveal(self, node: NodeId) -> None:
         """Open every scope around a node."""
         if self.shown is not None:
-            self.expand(self._paths_around(node))
-
-    def _paths_around(self, node: NodeId) -> list[str]:
-        assert self.shown is not None
-        graph = self.shown.graph
-        return [graph.paths[scope] for scope in graph.node(node).scope.lineage]
+            self.expand(paths_around(self.shown.graph.node(node).scope))
 
     def go_to(self, selection: Selection) -> None:
         """Select something that may stand inside a collapsed scope; it is shown once its place is known."""
@@ -241,6 +265,10 @@ class Session(QObject):
     def _show_hits(self, hits: Hits | None) -> None:
         self.hits = hits
         self.hits_changed.emit()
+        unfolded = folding.told_apart_by(self.graph, hits)
+        if unfolded != self._unfolded_by_hits and self.shown is not None:
+            self._unfolded_by_hits = unfolded
+            self._draw()
 
     def _draw(self) -> None:
         assert self.shown is not None
@@ -250,6 +278,7 @@ class Session(QObject):
             work.draw,
             graph,
             work.scopes_at(graph, self.expanded),
+            work.scopes_at(graph, self.unfolded | self._unfolded_by_hits),
             self.scene,
             then=self._show_scene,
             title="Laying out the graph",

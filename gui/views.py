@@ -10,7 +10,7 @@ import numpy.typing as npt
 from graphreel.analysis import Cursor, node_of_pass, node_of_view
 from graphreel.analysis.arrays import Histogram
 from graphreel.analysis.stepping import same_node
-from graphreel.graph import Graph, NodeId, ScopeId, ValueId
+from graphreel.graph import Graph, NodeId, Scope, ScopeId, ValueId
 from graphreel.tracefile import Iteration, Trace
 from graphreel.tracefile.extras import Finding, Kernels
 
@@ -125,3 +125,21 @@ class TraceView(Protocol):
     def cursor_moved(self, cursor: Cursor) -> None:
         """Stepping stands elsewhere."""
         ...
+
+
+def paths_around(scope: Scope) -> list[str]:
+    """The path of a scope, and of those around it."""
+    return [scope.graph.paths[each] for each in scope.lineage]
+
+
+def carried_selection(selection: Selection, old: Shown | None, shown: Shown) -> Selection:
+    """What was selected, in another graph: nodes by key, or by link in another view; scopes by path."""
+    if old is None or old.graph is shown.graph:
+        return selection
+    if selection.what is What.NODE:
+        node = linked(NodeId(selection.id), old, shown)
+        return Selection() if node is None else Selection.of_node(node)
+    if selection.what is What.SCOPE:
+        path = old.graph.paths[selection.id]
+        return Selection.of_scope(shown.graph.paths.index(path)) if path in shown.graph.paths else Selection()
+    return Selection()

@@ -6,7 +6,7 @@ from pathlib import Path
 from graphreel.analysis.arrays import Histogram, excerpt
 from graphreel.analysis.linking import links_of
 from graphreel.capture.sources import open_trace
-from graphreel.graph import Graph, Progress, ScopeId, ValueId, node_keys
+from graphreel.graph import Graph, Progress, ScopeId, ValueId, grouped, node_keys
 from graphreel.gui.views import Numbers, Shown
 from graphreel.layout import default_expansion, lay_out, visible
 from graphreel.render import Scene, build_scene, measure
@@ -35,15 +35,15 @@ def load_iteration(trace: Trace, index: int, view: str, progress: Progress) -> S
         raise UnknownIteration.in_trace(index, trace.path, sorted(listed))
     views = tuple(trace.views(index))
     other = trace.view(index, view) if view in views else None
-    graph = trace.graph(index) if other is None else other
+    graph = grouped(trace.graph(index) if other is None else other)
     progress.step(1, 3)
     findings = tuple(trace.findings(index))
     progress.step(2, 3)
     # Keys and links are kept beside the graph from here on; asked for on the GUI thread, they would make it wait.
     node_keys(graph)
     if other is not None:
-        links_of(other)
-        return Shown(listed[index], other, {}, findings=findings, view=view, views=views)
+        links_of(graph)
+        return Shown(listed[index], graph, {}, findings=findings, view=view, views=views)
     return Shown(
         listed[index],
         graph,
@@ -68,9 +68,15 @@ def scopes_at(graph: Graph, paths: Collection[str]) -> frozenset[ScopeId]:
     return frozenset(ScopeId(scope) for scope, path in enumerate(graph.paths) if scope and path in wanted)
 
 
-def draw(graph: Graph, expanded: frozenset[ScopeId], previous: Scene | None, progress: Progress) -> Scene:
+def draw(
+    graph: Graph,
+    expanded: frozenset[ScopeId],
+    unfolded: frozenset[ScopeId],
+    previous: Scene | None,
+    progress: Progress,
+) -> Scene:
     """The picture of a graph, staying near to the previous picture."""
-    view = visible(graph, expanded)
+    view = visible(graph, expanded, unfolded)
     progress.step(0, 0)
     sizes = measure(view)
     progress.step(0, 0)

@@ -10,14 +10,16 @@ from graphreel.analysis import find_meant
 from graphreel.graph import (
     Graph,
     GraphreelError,
+    NodeId,
     ScopeId,
     find_scopes,
+    grouped,
     to_dot,
     to_graphml,
     to_json,
 )
-from graphreel.layout import default_expansion
-from graphreel.render import THEMES, Overlay, picture, to_svg
+from graphreel.layout import default_expansion, lay_out, visible
+from graphreel.render import THEMES, Overlay, build_scene, measure, to_svg
 from graphreel.tracefile import Iteration, Trace, UnknownIteration
 
 PICTURES = (".svg", ".png", ".pdf")
@@ -78,6 +80,12 @@ class ExportError(GraphreelError):
     help="Open the scopes that match, such as 'layers.*', and those around them. May be given several times.",
 )
 @click.option("--expand-all", is_flag=True, help="Open every scope.")
+@click.option(
+    "--unfold",
+    multiple=True,
+    metavar="PATTERN",
+    help="Show repeated blocks that match one by one, not as one box, Block × 12.",
+)
 @click.option("--collapse", multiple=True, metavar="PATTERN", help="Keep the scopes that match closed.")
 @click.option("--theme", type=click.Choice(["light", "dark"]), default="light", show_default=True)
 @click.option("--embed-font", is_flag=True, help="Carry the font inside the SVG, so that it looks the same everywhere.")
@@ -92,6 +100,7 @@ def command(
     view: str | None,
     expand: tuple[str, ...],
     expand_all: bool,
+    unfold: tuple[str, ...],
     collapse: tuple[str, ...],
     theme: str,
     embed_font: bool,
@@ -118,10 +127,13 @@ def command(
         if kind in DATA:
             write_whole(output, DATA[kind](graph).encode("utf-8", "replace"))
             return
+        # Nodes keep their numbers, so what was found in the graph holds in the grouped one.
+        graph = grouped(graph)
         opened = _opened(graph, expand, expand_all=expand_all, collapse=collapse)
         failed = None if view is not None or row.error is None else row.error.node
         overlay = Overlay(cursor=marked, failed=failed)
-        scene = picture(graph, opened, progress=shown)
+        seen = visible(graph, opened, _unfolded(graph, unfold, [marked, failed]))
+        scene = build_scene(seen, lay_out(seen, measure(seen), progress=shown))
     if kind == ".svg":
         write_whole(output, to_svg(scene, THEMES[theme], overlay, embed_font=embed_font).encode())
     else:
@@ -162,6 +174,15 @@ def _opened(graph: Graph, expand: Sequence[str], *, expand_all: bool, collapse: 
     for pattern in collapse:
         opened.difference_update(find_scopes(graph, pattern))
     return frozenset(opened)
+
+
+def _unfolded(graph: Graph, unfold: Sequence[str], marked: Sequence[NodeId | None]) -> frozenset[ScopeId]:
+    """The scopes to draw beside those like them: those asked for, and those that hold something marked."""
+    found = {scope for pattern in unfold for scope in find_scopes(graph, pattern)}
+    for node in marked:
+        if node is not None:
+            found.update(graph.node(node).scope.lineage)
+    return frozenset(found)
 
 
 def write_whole(path: Path, content: bytes) -> None:
