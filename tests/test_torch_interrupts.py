@@ -131,16 +131,18 @@ def test_a_recording_leaves_nothing_whose_death_calls_python(tmp_path: Path) -> 
 
 def test_signals_wait_and_a_second_one_does_not() -> None:
     came: list[str] = []
-    with pytest.raises(Enough), Uninterrupted():
-        signal.raise_signal(signal.SIGUSR1)
+
+    def sends(times: int) -> None:
+        for _ in range(times):
+            signal.raise_signal(signal.SIGUSR1)
         came.append("went on")
+
     with pytest.raises(Enough), Uninterrupted():
-        signal.raise_signal(signal.SIGUSR1)
-        signal.raise_signal(signal.SIGUSR1)
-        came.append("never")
+        sends(1)
+    with pytest.raises(Enough), Uninterrupted():
+        sends(2)
     with pytest.raises(Enough), Uninterrupted(), Uninterrupted():
-        signal.raise_signal(signal.SIGUSR1)
-        came.append("went on")
+        sends(1)
     assert came == ["went on", "went on"]
     assert signal.getsignal(signal.SIGUSR1) is stop
 
@@ -154,7 +156,7 @@ class Handler:
         raise Enough
 
 
-@pytest.mark.parametrize("of", [Handler(), Handler().method, partial(Handler().method), lambda *given: stop(*given)])
+@pytest.mark.parametrize("of", [Handler(), Handler().method, partial(Handler().method), stop])
 def test_a_handler_is_known_whatever_it_is(of: Callable[..., None]) -> None:
     signal.signal(signal.SIGUSR1, of)
     with pytest.raises(Enough) as raised:

@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 
+from graphreel.tracefile import Status
 from tests.torch_runs import recording
 
 
@@ -47,3 +48,19 @@ def test_what_is_weighted_by_something_computed_is_another_number() -> None:
         (part * out.exp().mean()).backward()
         part.item()
     assert not [name for name in kept.records[0].scalars if name.startswith("loss")]
+
+
+def test_last_words_with_gradients_are_no_part_of_an_iteration_that_lacks_something() -> None:
+    net = nn.Linear(4, 1)
+    optimizer = torch.optim.SGD(net.parameters(), 0.01)
+    with recording() as (kept, _):
+        for _ in range(3):
+            batch = torch.randn(8, 4)
+            loss = net(batch).square().mean()
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+        test = torch.randn(8, 4)
+        net(test).square().mean().item()
+        sum(parameter.norm() for parameter in net.parameters())
+    assert [record.status for record in kept.records.values()] == [Status.COMPLETE] * 4

@@ -18,8 +18,8 @@ from graphreel.capture.torch.log import (
     is_number,
     same_event,
 )
-from graphreel.capture.torch.places import Places
 from graphreel.capture.torch.losses import unscaled
+from graphreel.capture.torch.places import Places
 from graphreel.capture.torch.preparation import kept_events
 from graphreel.capture.torch.stacks import Line
 from graphreel.capture.torch.storages import Values

@@ -182,6 +182,10 @@ class PassLog:
         """Operator and stack of each operation so far that ran outside of modules, backward and optimizers."""
         return {(raw[0], raw[4]) for raw in self.events if not raw[5] and not raw[6] and raw[7] is None}
 
+    def has_backward(self) -> bool:
+        """Whether any operation so far is one of backward."""
+        return any(raw[7] is not None for raw in self.events)
+
     def forget_from(self, event: int) -> None:
         """Drop the last operations, from this one on, none of which is an optimizer's."""
         del self.events[event:], self.starts[event:], self.ends[event:]

@@ -261,9 +261,11 @@ class Passes:
             # The program's last words, such as saving the model: they belong to no iteration.
             log.forget_from(turns.loose[0])
         is_empty = log is not None and not log.events
+        broken = error is not None and self._boundary.trained()
+        backward = log is not None and log.has_backward()
         if turns.steps and not turns.is_broken_off() and not self._optimizers.stepping:
             self._finish()
-        elif is_empty or (self._index and not turns.worked and not self._boundary.trained() and not self.by_hand):
+        elif is_empty or (self._index and not turns.worked and not broken and not self.by_hand):
             # Interrupted between two passes, as most are, or the last words again, which may have begun before.
             self._handing.forget_last_words()
             self.drop()
@@ -271,7 +273,7 @@ class Passes:
             self._finish(Status.PARTIAL, error)
         else:
             unfinished = (
-                error is not None or bool(self._mode.calls) or (self._boundary.trained() and self._optimizers.seen)
+                error is not None or bool(self._mode.calls) or (self._optimizers.seen and backward)
             )
             self._finish(Status.PARTIAL if unfinished else Status.COMPLETE)
 
