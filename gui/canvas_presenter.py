@@ -4,6 +4,7 @@ from PySide6.QtCore import QPointF
 
 from graphreel.analysis import Cursor
 from graphreel.gui.canvas import Canvas
+from graphreel.gui.canvas_stubs import StubLinks
 from graphreel.gui.marks import box_of, overlay_of, selection_of
 from graphreel.gui.presenters import Presenter
 from graphreel.gui.session import Session
@@ -26,6 +27,7 @@ class CanvasPresenter(Presenter):
         canvas.picked.connect(self._picked)
         canvas.edge_picked.connect(self._edge_picked)
         canvas.toggled.connect(self._toggled)
+        self.stub_links = StubLinks(session, canvas)
         session.picture_changed.connect(self._draw)
         session.hits_changed.connect(self._mark)
         session.grew.connect(self._say)

@@ -11,6 +11,7 @@ from graphreel.graph.types import IntColumn
 from graphreel.layout.grid import overlapping
 from graphreel.layout.types import BoxKind, EdgeKind, FloatColumn, Placement, VisibleGraph
 from graphreel.render.scene import EdgeLabels
+from graphreel.render.spatial import corners
 from graphreel.render.styles import COUNT, TEXT_STYLES
 from graphreel.render.text import text_width
 
@@ -50,8 +51,9 @@ def edge_labels(view: VisibleGraph, placement: Placement) -> EdgeLabels:
     drawn = np.diff(placement.route_start) > 0
     edges = np.flatnonzero((view.edge_count > 1) & (view.edge_kind == EdgeKind.DATA) & drawn)
     texts = [f"×{count}" for count in view.edge_count[edges].tolist()]
-    widths = _widths(texts)
-    rects, free = _spots(view, placement, edges, widths)
+    widths = text_widths(texts)
+    boxes = corners(placement.rects[view.kind != BoxKind.GROUP])
+    rects, free = free_spots(placement, edges, widths, boxes, _SPOTS)
     taken = _Taken()
     kept: list[tuple[int, _Rect]] = []
     for row in np.flatnonzero(free.any(axis=1)).tolist():
@@ -77,7 +79,8 @@ def labelled(edges: IntColumn, rects: FloatColumn, widths: FloatColumn, texts: S
     )
 
 
-def _widths(texts: Sequence[str]) -> FloatColumn:
+def text_widths(texts: Sequence[str]) -> FloatColumn:
+    """The widths of chips' texts."""
     style = TEXT_STYLES[COUNT]
     return np.array([text_width(text, style.size, style.weight) for text in texts], dtype=np.float64)
 
@@ -86,24 +89,30 @@ def _grown(rect: _Rect) -> _Rect:
     return rect[0] - MARGIN, rect[1] - MARGIN, rect[2] + 2 * MARGIN, rect[3] + 2 * MARGIN
 
 
-def _spots(
-    view: VisibleGraph, placement: Placement, edges: npt.NDArray[np.intp], widths: FloatColumn
+def free_spots(
+    placement: Placement,
+    edges: npt.NDArray[np.intp],
+    widths: FloatColumn,
+    obstacles: FloatColumn,
+    shares: Sequence[float],
 ) -> tuple[FloatColumn, npt.NDArray[np.bool_]]:
-    """Where a chip could stand on each edge, shape (edges, spots, 4), and where it would cover no box."""
+    """Where chips could stand on edges at these shares of their routes, and where they would cover no obstacle.
+
+    The first has shape (edges, shares, 4), the second (edges, shares). `widths` are the texts'; obstacles are left,
+    top, right and bottom.
+    """
     across = widths + 2 * PADDING
-    rects = np.zeros((len(edges), len(_SPOTS), 4))
-    for spot, share in enumerate(_SPOTS):
+    rects = np.zeros((len(edges), len(shares), 4))
+    for spot, share in enumerate(shares):
         middles = points_on_routes(placement, edges, share)
         rects[:, spot] = np.stack(
             [middles[:, 0] - across / 2, middles[:, 1] - HEIGHT / 2, across, np.full(len(edges), HEIGHT)], axis=1
         )
     flat = rects.reshape(-1, 4)
-    chips = np.concatenate([flat[:, :2] - MARGIN, flat[:, :2] + flat[:, 2:] + MARGIN], axis=1)
-    boxes = placement.rects[view.kind != BoxKind.GROUP]
-    covered, _ = overlapping(chips, np.concatenate([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], axis=1))
+    covered, _ = overlapping(corners(flat) + np.array([-MARGIN, -MARGIN, MARGIN, MARGIN]), obstacles)
     free = np.ones(len(flat), dtype=bool)
     free[covered] = False
-    return rects, free.reshape(len(edges), len(_SPOTS))
+    return rects, free.reshape(len(edges), len(shares))
 
 
 def points_on_routes(placement: Placement, edges: npt.NDArray[np.intp], share: float) -> FloatColumn:

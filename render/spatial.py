@@ -145,11 +145,18 @@ def whereabouts(view: VisibleGraph, placement: Placement) -> Whereabouts:
         # within its control points.
         start, points = placement.route_start[routed], placement.route_points
         around = np.concatenate([np.minimum.reduceat(points, start), np.maximum.reduceat(points, start)], axis=1)
-    corners = _corners(placement.rects)
-    indices = (SpatialIndex(bounds) for bounds in (corners[frames], corners[nodes], around))
-    return Whereabouts(frames, nodes, routed, *indices, SpatialIndex(_corners(placement.stubs.rects)))
+    around_boxes = corners(placement.rects)
+    return Whereabouts(
+        frames,
+        nodes,
+        routed,
+        of_frames=SpatialIndex(around_boxes[frames]),
+        of_nodes=SpatialIndex(around_boxes[nodes]),
+        of_routed=SpatialIndex(around),
+        of_stubs=SpatialIndex(corners(placement.stubs.rects)),
+    )
 
 
-def _corners(rects: FloatColumn) -> FloatColumn:
+def corners(rects: FloatColumn) -> FloatColumn:
     """x, y, width and height as left, top, right and bottom."""
     return np.concatenate([rects[:, :2], rects[:, :2] + rects[:, 2:]], axis=1)

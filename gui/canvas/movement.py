@@ -45,8 +45,10 @@ class Movement(QObject):
         return self._glide.is_moving or self._change is not None or self._before is not None
 
     def rest(self) -> None:
-        """Stop what moves the camera."""
+        """Stop what moves the camera, and show no more of where it was."""
         self._glide.stop()
+        if isinstance(self._change, Fading):
+            self._change = None
 
     def fling(self, speed: tuple[float, float]) -> None:
         """Let the camera go on at this speed, in pixels a millisecond, and come to rest."""

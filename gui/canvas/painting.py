@@ -14,6 +14,7 @@ from PySide6.QtGui import QBrush, QColor, QPainter, QPen
 
 from graphreel.graph.types import ByteColumn
 from graphreel.gui.canvas.batches import Batches
+from graphreel.gui.canvas.chip_painting import TYPES_FROM, ChipPainting
 from graphreel.gui.canvas.edge_painting import edge_pen, paint_routes
 from graphreel.gui.canvas.lettering import Lettering
 from graphreel.gui.canvas.stub_painting import StubPainting
@@ -22,13 +23,14 @@ from graphreel.render import TEXT_STYLES, Overlay, Scene, Theme
 from graphreel.render.labels import PADDING_X, title_middle
 from graphreel.render.shapes import chevron, corner_radius, stack
 from graphreel.render.spatial import Area, Rows
-from graphreel.render.styles import COUNT, GROUP_TITLE, TITLE
+from graphreel.render.styles import GROUP_TITLE, TITLE
 from graphreel.render.theme import halo_colour
 
 TEXT_FROM, DETAIL_FROM, SHAPE_FROM = 0.36, 0.5, 0.2
 """Zoom from which on names, other texts, rounded outlines are drawn; below, plain rectangles."""
 _LEAST_GROUP, _LEAST_EDGE = 3.0, 4.0
 """What is smaller than this many pixels is not drawn where the picture is far away."""
+_ROUND_FROM = 0.7
 _CROWD = 4096
 _QUICK_WIDTH = 1.5
 _STEP = 48
@@ -49,7 +51,7 @@ class Painting:
         self.rects = scene.placement.rects
         self.is_group = scene.view.kind == BoxKind.GROUP
         self.lettering, self.batches = shared or (Lettering(), Batches())
-        self.stubs = StubPainting(scene, self.lettering)
+        self.stubs, self.chips = StubPainting(scene, self.lettering), ChipPainting(scene, self.lettering)
         self._depths = depths
 
     @cached_property
@@ -87,7 +89,10 @@ class Painting:
         yield from self.paint_groups(painter, theme, groups, zoom, fast=fast)
         yield from self.paint_edges(painter, theme, edges, zoom, fast=fast)
         if zoom >= TEXT_FROM:
-            self._paint_chips(painter, theme, edges)
+            self.chips.paint(painter, theme, edges)
+            yield
+        if zoom >= TYPES_FROM:
+            self.chips.paint_types(painter, theme, area)
             yield
         yield from self.paint_rest(painter, theme, groups, nodes, zoom, fast=fast)
         if not far:
@@ -114,8 +119,8 @@ class Painting:
             if zoom < SHAPE_FROM:
                 yield from self.batches.rects(painter, self.rects[some])
                 continue
-            if fast:
-                # The fill is so faint that its corners need no rounding; to fill a rectangle is much faster.
+            if fast and zoom < _ROUND_FROM:
+                # The fill is so faint that small corners need no rounding; to fill a rectangle is much faster.
                 yield from self._fill(painter, some)
             yield from self._rounded(painter, some)
         if zoom >= SHAPE_FROM:
@@ -199,22 +204,6 @@ class Painting:
         for _ in paint_routes(painter, self.batches, self.scene.placement, joined, pen, zoom):
             pass
         self.stubs.paint_whole(painter, theme, self.stubs.edges_at(overlay.selected), zoom)
-
-    def _paint_chips(self, painter: QPainter, theme: Theme, edges: Rows) -> None:
-        """How many edges an edge stands for."""
-        chips = self.scene.edge_labels
-        rows = np.flatnonzero(np.isin(chips.edge, edges)).tolist()
-        painter.setBrush(QColor(theme.page))
-        for row in rows:
-            x, y, width, height = chips.rects[row].tolist()
-            painter.setPen(QPen(QColor(theme.edges[self.scene.edge_class[chips.edge[row]]].stroke), 1.0))
-            painter.drawRoundedRect(QRectF(x, y, width, height), height / 2, height / 2)
-        self.lettering.begin(painter)
-        self.lettering.use(painter, COUNT, theme.muted)
-        for row in rows:
-            room = float(chips.width[row])
-            self.lettering.draw(painter, COUNT, float(chips.x[row]), float(chips.y[row]), room, chips.text[row])
-        painter.restore()
 
     def texts_of(self, boxes: Rows, zoom: float) -> Rows:
         """The rows of the texts of some boxes that can be read at this zoom, by style and then by class."""

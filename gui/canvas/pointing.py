@@ -3,8 +3,8 @@
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QPointF, QRectF, Qt
-from PySide6.QtGui import QMouseEvent
-from PySide6.QtWidgets import QApplication
+from PySide6.QtGui import QHelpEvent, QMouseEvent, QNativeGestureEvent, QWheelEvent
+from PySide6.QtWidgets import QApplication, QToolTip
 
 from graphreel.gui.canvas.gliding import Trail
 from graphreel.gui.canvas.painting import SHAPE_FROM
@@ -16,6 +16,8 @@ from graphreel.render.shapes import CHEVRON
 if TYPE_CHECKING:
     from graphreel.gui.canvas.widget import Canvas
 
+_WHEEL = 1.0016
+"""Zoom factor per eighth of a degree of a wheel."""
 _REACH = 5.0
 """How near to an edge, in pixels, a click has to be."""
 
@@ -31,7 +33,7 @@ class Pointer:
 
     def press(self, event: QMouseEvent) -> None:
         """A button goes down: a click, or the begin of a drag."""
-        self._canvas.rest()
+        self._canvas.movement.rest()
         if event.button() in (Qt.MouseButton.LeftButton, Qt.MouseButton.MiddleButton):
             self._pressed, self._panned_from, self._trail = event.position(), None, Trail()
 
@@ -76,6 +78,27 @@ class Pointer:
             # On the chevron each single click of the two has its effect already.
             self._canvas.toggled.emit(box)
 
+    def wheel(self, event: QWheelEvent) -> None:
+        """Two fingers on a touchpad pan; a wheel zooms, or pans sideways while Shift is held."""
+        canvas = self._canvas
+        pixels, touchpad = event.pixelDelta(), event.phase() != Qt.ScrollPhase.NoScrollPhase
+        if touchpad and not pixels.isNull() and not event.modifiers() & Qt.KeyboardModifier.ControlModifier:
+            canvas.look(canvas.camera.panned(pixels.x(), pixels.y()))
+        elif event.modifiers() & Qt.KeyboardModifier.ShiftModifier:
+            # Some systems turn the wheel sideways while Shift is held, some leave that to the application.
+            turned = event.angleDelta()
+            canvas.look(canvas.camera.panned(turned.x() or turned.y(), 0))
+        else:
+            canvas.zoom_smoothly(_WHEEL ** event.angleDelta().y(), event.position())
+        event.accept()
+
+    def pinch(self, gesture: QNativeGestureEvent) -> bool:
+        """Zoom with two fingers; gives whether that is what the gesture was."""
+        if gesture.gestureType() != Qt.NativeGestureType.ZoomNativeGesture:
+            return False
+        self._canvas.zoom_by(1.0 + gesture.value(), gesture.position())
+        return True
+
     def box_under(self, place: QPointF) -> int | None:
         """The box at a place of the widget."""
         scene = self._canvas.scene
@@ -106,7 +129,15 @@ class Pointer:
         side = (CHEVRON + 12) * camera.zoom
         return QRectF(left, top, side, side)
 
-    def tip(self, place: QPointF) -> str:
+    def help(self, event: QHelpEvent) -> None:
+        """Show the tooltip of what is under the mouse."""
+        text = self._tip(QPointF(event.pos()))
+        if text:
+            QToolTip.showText(event.globalPos(), text, self._canvas)
+        else:
+            QToolTip.hideText()
+
+    def _tip(self, place: QPointF) -> str:
         """What the tooltip says at a place."""
         scene = self._canvas.scene
         if scene is None:

@@ -91,7 +91,7 @@ class StubPainting:
         return leaving, entering
 
     def _routes(self, edges: Rows) -> FloatColumn:
-        """A spline of one segment for each edge, shape (edges, 4, 2): out of its source's right, into its target's left."""
+        """A spline of one segment for each edge, from right to left side, shape (edges, 4, 2)."""
         view, rects = self._scene.view, self._scene.placement.rects
         leaving, entering = self._chip_of
         start = self._beside(leaving[edges], rects[view.edge_source[edges]], right=True)

@@ -119,6 +119,11 @@ class Tiles:
         """Whether pieces are wanted that are not painted yet."""
         return self._work is not None or bool(self._wanted)
 
+    @property
+    def kept(self) -> int:
+        """How many pieces can be shown."""
+        return len(self._pieces)
+
     def show(self, painter: QPainter, look: Look) -> bool:
         """Show what is there, and note what is missing; gives whether everything is sharp.
 

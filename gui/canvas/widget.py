@@ -8,7 +8,6 @@ from PySide6.QtGui import (
     QColor,
     QHelpEvent,
     QHideEvent,
-    QImage,
     QMouseEvent,
     QNativeGestureEvent,
     QPainter,
@@ -16,7 +15,7 @@ from PySide6.QtGui import (
     QResizeEvent,
     QWheelEvent,
 )
-from PySide6.QtWidgets import QStyle, QToolTip, QWidget
+from PySide6.QtWidgets import QStyle, QWidget
 
 from graphreel.gui.canvas.camera import READABLE, Camera, Rect, beginning, fitting, held
 from graphreel.gui.canvas.drawing import Drawing
@@ -25,8 +24,6 @@ from graphreel.gui.canvas.pointing import Pointer
 from graphreel.gui.canvas.tiles import Look
 from graphreel.render import Overlay, Scene, Theme
 
-_WHEEL = 1.0016
-"""Zoom factor per eighth of a degree of a wheel."""
 _SETTLED_MS = 90
 """After the last change of zoom, until the picture is painted for just this zoom."""
 _SLICE_MS, _SHOWN_AGAIN_MS = 4.0, 40
@@ -39,6 +36,7 @@ class Canvas(QWidget):
     Attributes:
         animated: Whether pictures change into one another and the camera glides, as far as the system wants any
             movement at all.
+        movement: What moves just now.
 
     Signals:
         picked: The box that was clicked, or -1 for the empty page.
@@ -70,9 +68,9 @@ class Canvas(QWidget):
         self._drawing: Drawing | None = None
         self._pointer = Pointer(self)
         self._fit_when_sized = self._zooming = False
-        self._movement = Movement(lambda: self.camera, self)
-        self._movement.camera_moved.connect(self.look)
-        self._movement.passed.connect(self.update)
+        self.movement = Movement(lambda: self.camera, self)
+        self.movement.camera_moved.connect(self._glide_to)
+        self.movement.passed.connect(self.update)
         self._shown = QElapsedTimer()
         self._settle = QTimer(self, interval=_SETTLED_MS, singleShot=True)
         self._settle.timeout.connect(self._settled)
@@ -87,7 +85,7 @@ class Canvas(QWidget):
     @property
     def is_sharp(self) -> bool:
         """Whether what is on screen will not change by itself: nothing moves, nothing is still to be painted."""
-        moving = self._zooming or self._movement.is_active
+        moving = self._zooming or self.movement.is_active
         return not moving and (self._drawing is None or not self._drawing.pending)
 
     def show_scene(self, scene: Scene | None, overlay: Overlay) -> None:
@@ -118,7 +116,11 @@ class Canvas(QWidget):
         self.update()
 
     def look(self, camera: Camera) -> None:
-        """Look elsewhere."""
+        """Look elsewhere; whatever moves the camera by itself stops."""
+        self.movement.rest()
+        self._glide_to(camera)
+
+    def _glide_to(self, camera: Camera) -> None:
         if camera.zoom != self.camera.zoom:
             # A second change soon after the first is a movement, and more will follow.
             self._zooming = self._settle.isActive()
@@ -160,10 +162,10 @@ class Canvas(QWidget):
         place = at or QPointF(self.width() / 2, self.height() / 2)
         self.look(self.camera.zoomed(factor, place.x(), place.y()))
 
-    def _zoom_smoothly(self, factor: float, at: QPointF) -> None:
+    def zoom_smoothly(self, factor: float, at: QPointF) -> None:
         """Zoom around a place within a few frames; at once where no movement is wanted."""
         if self.moves_things:
-            self._movement.zoom(factor, (at.x(), at.y()))
+            self.movement.zoom(factor, (at.x(), at.y()))
         else:
             self.zoom_by(factor, at)
 
@@ -194,18 +196,14 @@ class Canvas(QWidget):
             self._drawing.hovered = stub
             self.update()
 
-    def rest(self) -> None:
-        """Stop whatever moves the camera by itself."""
-        self._movement.rest()
-
     def fling(self, speed: tuple[float, float]) -> None:
         """Let the picture go on at this speed, in pixels a millisecond, and come to rest."""
         if self.moves_things:
-            self._movement.fling(speed)
+            self.movement.fling(speed)
 
     def finish(self) -> None:
         """Bring everything that moves to its end, and paint everything that is missing: for a picture of the widget."""
-        self._movement.finish()
+        self.movement.finish()
         self._settled()
         if self._drawing is not None:
             self._drawing.finish(self._look())
@@ -226,14 +224,10 @@ class Canvas(QWidget):
 
     def _note_before(self, after: Scene | None) -> None:
         """Keep what is on screen, to change from it into another picture."""
-        self._movement.stop()
+        self.movement.stop()
         before = self.scene
         if before is not None and after is not None and self.moves_things and self.isVisible():
-            image = QImage(self.size() * self.devicePixelRatioF(), QImage.Format.Format_RGB32)
-            image.setDevicePixelRatio(self.devicePixelRatioF())
-            with QPainter(image) as painter:
-                self._paint_picture(painter)
-            self._movement.change_from(before, image)
+            self.movement.change_from(before, self.grab().toImage())
 
     @property
     def moves_things(self) -> bool:
@@ -254,43 +248,33 @@ class Canvas(QWidget):
             flags = Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap
             painter.drawText(self.rect().adjusted(40, 40, -40, -40), int(flags), self.placeholder)
             return
-        if not self._movement.paint_moving(painter, drawing, look):
+        if not self.movement.paint_moving(painter, drawing, look):
             drawing.draw(painter, look)
-
-    def _pinch(self, gesture: QNativeGestureEvent) -> bool:
-        if gesture.gestureType() != Qt.NativeGestureType.ZoomNativeGesture:
-            return False
-        self.zoom_by(1.0 + gesture.value(), gesture.position())
-        return True
 
     def sizeHint(self) -> QSize:
         return QSize(800, 600)
 
     def event(self, event: QEvent) -> bool:
-        if isinstance(event, QNativeGestureEvent) and self._pinch(event):
+        if isinstance(event, QNativeGestureEvent) and self._pointer.pinch(event):
             return True
         if isinstance(event, QHelpEvent) and event.type() == QEvent.Type.ToolTip:
-            text = self._pointer.tip(QPointF(event.pos()))
-            if text:
-                QToolTip.showText(event.globalPos(), text, self)
-            else:
-                QToolTip.hideText()
+            self._pointer.help(event)
             return True
         return super().event(event)
 
     def paintEvent(self, event: QPaintEvent) -> None:
         if self._drawing is not None:
-            self._movement.begin_change(self._drawing, self._look())
+            self.movement.begin_change(self._drawing, self._look())
         painter = QPainter(self)
         self._paint_picture(painter)
-        self._movement.paint_fading(painter)
+        self.movement.paint_fading(painter)
         self._shown.start()
         if self._drawing is not None and self._drawing.pending and not self._ahead.isActive():
             self._ahead.start()
 
     def hideEvent(self, event: QHideEvent) -> None:
         self._ahead.stop()
-        self._movement.stop()
+        self.movement.stop()
         if self._drawing is not None:
             self._drawing.stop()
 
@@ -299,16 +283,7 @@ class Canvas(QWidget):
             self.fit()
 
     def wheelEvent(self, event: QWheelEvent) -> None:
-        pixels, touchpad = event.pixelDelta(), event.phase() != Qt.ScrollPhase.NoScrollPhase
-        if touchpad and not pixels.isNull() and not event.modifiers() & Qt.KeyboardModifier.ControlModifier:
-            self.look(self.camera.panned(pixels.x(), pixels.y()))
-        elif event.modifiers() & Qt.KeyboardModifier.ShiftModifier:
-            # Some systems turn the wheel sideways while Shift is held, some leave that to the application.
-            turned = event.angleDelta()
-            self.look(self.camera.panned(turned.x() or turned.y(), 0))
-        else:
-            self._zoom_smoothly(_WHEEL ** event.angleDelta().y(), event.position())
-        event.accept()
+        self._pointer.wheel(event)
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
         self._pointer.press(event)
