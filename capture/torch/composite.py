@@ -15,9 +15,12 @@ from torch._ops import OpOverload
 
 from graphreel.capture.torch.spared import let_through
 
+_C: Any = torch._C
+_AS_ENTERED = _C._RestorePythonTLSSnapshot
+
 
 @cache
-def is_composite(func: OpOverload) -> bool:
+def is_composite(func: Any) -> bool:
     """Whether an operator is made of others (`reshape`, `contiguous`, `gru`)."""
     try:
         return torch._C._dispatch_has_kernel_for_dispatch_key(func.name(), "CompositeImplicitAutograd")
@@ -37,7 +40,7 @@ def as_without_mode(call: Callable[..., Any]) -> Callable[..., Any]:
     def called(*args: Any, **kwargs: Any) -> Any:
         if not torch.is_inference_mode_enabled():
             return call(*args, **kwargs)
-        with torch._C._RestorePythonTLSSnapshot():
+        with _AS_ENTERED():
             if not _len_torch_dispatch_stack():
                 for key in (DispatchKey.Python, DispatchKey.PythonTLSSnapshot):
                     _dispatch_tls_set_dispatch_key_included(key, False)
