@@ -14,7 +14,7 @@ import numpy as np
 
 from graphreel.graph.columns import ScopeColumns
 from graphreel.graph.flow import flow_edges
-from graphreel.graph.hashing import mix, node_hashes, scope_hashes, string_hashes
+from graphreel.graph.hashing import content_hashes, mix, node_hashes, scope_hashes
 from graphreel.graph.model import Graph
 from graphreel.graph.nesting import lifted_ends, scope_depths
 from graphreel.graph.repeats import LEAST_REPEATS, first_nodes, name_stem, repeats
@@ -105,7 +105,7 @@ def _crowds(graph: Graph) -> Iterator[_Crowd]:
 
 def _item_hashes(graph: Graph) -> tuple[HashColumn, HashColumn]:
     """What each item does, roughly, and what it is."""
-    texts = string_hashes(graph)
+    texts = content_hashes(graph)
     taken = np.diff(graph.inputs.start).astype(np.uint64)
     look = mix(texts[graph.nodes.op], taken)
     names = graph.scopes.name

@@ -4,7 +4,9 @@ The graph's hash covers all that a graph holds but its `meta`, so that the same 
 covers what the scope computes, but not what it is called nor where it stands, so that repeated blocks have one hash.
 """
 
+from collections.abc import Sequence
 from hashlib import blake2b
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -14,6 +16,8 @@ from graphreel.graph.model import Graph
 from graphreel.graph.nesting import common_scopes, scope_depths
 from graphreel.graph.types import NONE, ROOT, HashColumn, IntColumn, ScopeKind, ValueKind
 
+_known: "WeakKeyDictionary[Graph, HashColumn]" = WeakKeyDictionary()
+
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 
 
@@ -22,7 +26,7 @@ def structure_hash(graph: Graph) -> str:
 
     How strings, shapes and source lines are numbered does not count, nor those that nothing refers to.
     """
-    texts = string_hashes(graph)
+    texts = _string_hashes(graph)
     shapes = np.append(_shape_hashes(graph, texts), np.uint64(1))
     sources = np.append(_source_hashes(graph, texts), np.uint64(1))
     digest = blake2b(digest_size=16)
@@ -68,9 +72,17 @@ def scope_hashes(graph: Graph) -> HashColumn:
 
     Left out are the scope's own name, source lines, and whatever feeds the scope from outside beyond its type. Nodes
     are told apart by their place since the scope's first node, so equal scopes hash equally where execution runs
-    through them in one go.
+    through them in one go. Worked out once for each graph.
     """
-    texts = string_hashes(graph)
+    found = _known.get(graph)
+    if found is None:
+        found = _known[graph] = _scope_hashes(graph)
+        found.flags.writeable = False
+    return found
+
+
+def _scope_hashes(graph: Graph) -> HashColumn:
+    texts = content_hashes(graph)
     first = _first_nodes(graph)
     total = np.zeros(graph.scope_count, dtype=np.uint64)
     scope = graph.nodes.scope
@@ -234,9 +246,26 @@ def _dim_hashes(graph: Graph, texts: HashColumn) -> HashColumn:
     return found
 
 
-def string_hashes(graph: Graph) -> HashColumn:
-    """A 64-bit hash of each string of a graph."""
-    joined = b"".join(blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest() for text in graph.strings)
+def content_hashes(graph: Graph) -> HashColumn:
+    """A 64-bit hash of each string that tells what nodes and scopes are; 0 for names of nodes and values."""
+    symbols = graph.shapes.dim[graph.shapes.dim < -1]
+    attributes = graph.node_attributes
+    columns = (
+        *(graph.nodes.op, graph.inputs.name, graph.values.dtype, graph.values.device, attributes.key, attributes.text),
+        *(graph.scopes.name, graph.scopes.type, (-2 - symbols).astype(np.int32)),
+    )
+    used = np.unique(np.concatenate([np.unique(column) for column in columns]))
+    found = np.zeros(len(graph.strings), dtype=np.uint64)
+    found[used] = _hashes([graph.strings[text] for text in used.tolist()])
+    return found
+
+
+def _string_hashes(graph: Graph) -> HashColumn:
+    return _hashes(graph.strings)
+
+
+def _hashes(texts: Sequence[str]) -> HashColumn:
+    joined = b"".join(blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest() for text in texts)
     return np.frombuffer(joined, dtype="<u8").astype(np.uint64)
 
 

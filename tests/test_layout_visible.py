@@ -161,3 +161,71 @@ def test_a_graph_of_nothing_shows_nothing() -> None:
     empty = parse("")
     assert len(visible(empty, []).kind) == 0
     assert default_expansion(empty) == frozenset()
+
+
+def folded() -> Graph:
+    """Four blocks in a row, each with a bypass to it and one from it."""
+    builder = GraphBuilder()
+    around = builder.scope("h")
+    value = builder.value(producer=builder.node("x", name="x"))
+    entry = builder.value(producer=builder.node("w", name="w"))
+    bypasses: list[int] = []
+    for block in range(4):
+        scope = builder.scope(str(block), around, type="Block")
+        value = builder.value(producer=builder.node("a", [value, entry], scope=scope, name="a"))
+        value = builder.value(producer=builder.node("b", [value], scope=scope, name="b"))
+        bypasses.append(value)
+    builder.node("y", bypasses, name="y")
+    return builder.build()
+
+
+def test_repeated_scopes_are_one_box_and_its_edges_are_merged_with_their_counts() -> None:
+    graph = folded()
+    view = visible(graph, find_scopes(graph, "h"))
+    assert view.kind.tolist() == [BoxKind.NODE, BoxKind.NODE, BoxKind.GROUP, BoxKind.FOLD, BoxKind.NODE]
+    assert view.repeats.tolist() == [1, 1, 1, 4, 1]
+    assert graph.paths[view.ref[3]] == "h/0"
+    ends = zip(view.edge_source.tolist(), view.edge_target.tolist(), view.edge_count.tolist(), strict=True)
+    assert list(ends) == [(0, 3, 1), (1, 3, 4), (3, 4, 4)]
+    assert view.node_box.tolist() == [0, 1, *[3] * 8, 4]
+
+
+def test_an_unfolded_run_shows_its_scopes_collapsed() -> None:
+    graph = folded()
+    (around,) = find_scopes(graph, "h")
+    first = around + 1
+    for any_of_them in (first, first + 3):
+        view = visible(graph, [around], [any_of_them])
+        assert names(view) == ["x", "w", "h", "h/0[]", "h/1[]", "h/2[]", "h/3[]", "y"]
+        assert view.repeats.tolist() == [1] * 8
+
+
+def test_an_expanded_scope_unfolds_its_run() -> None:
+    graph = folded()
+    view = visible(graph, [*find_scopes(graph, "h"), *find_scopes(graph, "h.2")])
+    assert names(view) == ["x", "w", "h", "h/0[]", "h/1[]", "h/2", "h/2/a", "h/2/b", "h/3[]", "y"]
+
+
+def test_a_fold_in_a_collapsed_scope_does_not_show() -> None:
+    assert names(visible(folded(), [])) == ["x", "w", "h[]", "y"]
+
+
+def test_forward_and_backward_fold_alike() -> None:
+    graph = training_step(12)
+    view = visible(graph, default_expansion(graph))
+    folds = [graph.paths[ref] for ref in view.ref[view.kind == BoxKind.FOLD].tolist()]
+    assert folds == ["forward/model/layers/0", "backward/model/layers/10"]
+    assert view.repeats[view.kind == BoxKind.FOLD].tolist() == [12, 11]
+    # The block that runs backward first differs, and stays closed beside the fold of its like.
+    closed = [graph.paths[ref] for ref in view.ref[view.kind == BoxKind.SCOPE].tolist()]
+    assert "backward/model/layers/11" in closed
+
+
+def test_default_expansion_keeps_folds_and_opens_what_is_around() -> None:
+    graph = parse("; ".join(f"net/h/{block}/n{node}" for block in range(30) for node in range(10)) + "; net/head/a")
+    assert sorted(graph.paths[scope] for scope in default_expansion(graph)) == ["net", "net/h", "net/head"]
+
+
+def test_default_expansion_opens_all_where_there_are_few_nodes() -> None:
+    graph = folded()
+    assert sorted(default_expansion(graph)) == list(range(1, graph.scope_count))
