@@ -4,10 +4,15 @@ from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 from itertools import accumulate
 
+from graphreel.graph import Progress, Unwatched
 from graphreel.layout.layers import Layers
+from graphreel.layout.watching import watched
 
 _SLACK, _SLACK_LEAST = 1.1, 40.0
 """How much wider than its widest vertex a block may be: by a part of that, and by so much."""
+
+
+_NO_CHOICE: list[tuple[int, int, float]] = []
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,53 +29,72 @@ class Side:
     choices: list[list[tuple[int, int, float]]]
 
 
-def may_be_straight(layers: Layers, *, wrapped: bool) -> list[bool]:
+def may_be_straight(layers: Layers, progress: Progress = Unwatched(), *, wrapped: bool) -> list[bool]:
     """Which segments may be drawn straight: the most important at both of their ends, and not across a long edge.
 
     Long edges come first, then edges between boxes, of these the one on the longest way, so that the main way through
     a group stays straight and what skips it or joins it bends. In wrapped rows boxes do not stand below their ports:
     the ports would have to lie as far apart as all boxes beside each other.
     """
-    before, after = _ways(layers)
-    weight = [
-        (_weight(layers, upper, lower), before[upper] + after[lower])
-        for upper, lower in zip(layers.upper, layers.lower, strict=True)
-    ]
-    none = (0, 0)
-    best_down = [max([weight[s] for s in segments], default=none) for segments in layers.downs]
-    best_up = [max([weight[s] for s in segments], default=none) for segments in layers.ups]
+    kind, weight = _weights(layers, progress)
+    nothing = -1
+    best_down, best_up = [nothing] * len(layers.rank), [nothing] * len(layers.rank)
+    for upper, lower, its in watched(zip(layers.upper, layers.lower, weight, strict=True), progress):
+        best_down[upper] = max(best_down[upper], its)
+        best_up[lower] = max(best_up[lower], its)
     found = [
-        weight[s] == best_down[upper] and weight[s] == best_up[lower] and (weight[s][0] > 1 or not wrapped)
-        for s, (upper, lower) in enumerate(zip(layers.upper, layers.lower, strict=True))
+        its == best_down[upper] and its == best_up[lower] and (its >= 2 * _KIND or not wrapped)
+        for upper, lower, its in zip(layers.upper, layers.lower, weight, strict=True)
     ]
-    _mark_conflicts(layers, [weight == 3 for weight, _ in weight], found)
+    if _LONG in kind:
+        _mark_conflicts(layers, [each == _LONG for each in kind], found, progress)
     return found
 
 
-def _ways(layers: Layers) -> tuple[list[int], list[int]]:
+_LONG = 3
+"""A part of a long edge, between two dummies."""
+_KIND = 1 << 40
+"""So much more than any length of a way does it count what kind of segment one is."""
+
+
+def _weights(layers: Layers, progress: Progress) -> tuple[list[int], list[int]]:
+    """The kind of each segment, and its importance: by kind, then by the longest way that it is part of."""
+    before, after = _ways(layers, progress)
+    net = layers.net
+    kinds: list[int] = []
+    for upper, lower in watched(zip(layers.upper, layers.lower, strict=True), progress):
+        dummies = (net[upper] >= 0) + (net[lower] >= 0)
+        kinds.append(_LONG if dummies == 2 else 1 if dummies else 2)
+    weights = [
+        kind * _KIND + before[upper] + after[lower]
+        for kind, upper, lower in zip(kinds, layers.upper, layers.lower, strict=True)
+    ]
+    return kinds, weights
+
+
+def _ways(layers: Layers, progress: Progress) -> tuple[list[int], list[int]]:
     """How many boxes the longest way to each vertex passes, and the longest way from it."""
     before, after = [0] * len(layers.rank), [0] * len(layers.rank)
-    boxes = len(layers.problem.sizes)
-    for row in layers.rows:
+    boxes, uppers, lowers = len(layers.problem.sizes), layers.upper, layers.lower
+    for row in watched(layers.rows, progress):
         for vertex in row:
-            way = max([before[layers.upper[s]] for s in layers.ups[vertex]], default=0)
+            way = 0
+            for s in layers.ups[vertex]:
+                way = max(way, before[uppers[s]])
             before[vertex] = way + (vertex < boxes)
-    for row in reversed(layers.rows):
+    for row in watched(reversed(layers.rows), progress):
         for vertex in row:
-            way = max([after[layers.lower[s]] for s in layers.downs[vertex]], default=0)
+            way = 0
+            for s in layers.downs[vertex]:
+                way = max(way, after[lowers[s]])
             after[vertex] = way + (vertex < boxes)
     return before, after
 
 
-def _weight(layers: Layers, upper: int, lower: int) -> int:
-    dummies = layers.is_dummy(upper) + layers.is_dummy(lower)
-    return 3 if dummies == 2 else 1 if dummies else 2
-
-
-def _mark_conflicts(layers: Layers, inside: list[bool], allowed: list[bool]) -> None:
+def _mark_conflicts(layers: Layers, inside: list[bool], allowed: list[bool], progress: Progress) -> None:
     """Forbid segments that cross a part of a long edge."""
     place = places(layers)
-    for row in layers.rows[1:]:
+    for row in watched(layers.rows[1:], progress):
         segments = [s for vertex in row for s in layers.ups[vertex] if allowed[s]]
         inner = sorted((place[layers.lower[s]], place[layers.upper[s]]) for s in segments if inside[s])
         if not inner or len(inner) == len(segments):
@@ -97,28 +121,32 @@ def places(layers: Layers) -> list[int]:
     return found
 
 
-def one_side(layers: Layers, allowed: list[bool], *, down: bool) -> Side:
+def one_side(layers: Layers, allowed: list[bool], progress: Progress = Unwatched(), *, down: bool) -> Side:
     """For each vertex its neighbours in the row before, by place, with the shift that draws the edge straight."""
     place = places(layers)
-    choices: list[list[tuple[int, int, float]]] = []
-    for vertex in range(len(layers.rank)):
-        found: list[tuple[int, int, float]] = []
-        for s in layers.ups[vertex] if down else layers.downs[vertex]:
-            if allowed[s]:
-                other = layers.upper[s] if down else layers.lower[s]
-                shift = layers.upper_at[s] - layers.lower_at[s]
-                found.append((place[other], other, shift if down else -shift))
-        found.sort()
-        choices.append(found)
+    choices: list[list[tuple[int, int, float]]] = [_NO_CHOICE] * len(layers.rank)
+    for s, straight in watched(enumerate(allowed), progress):
+        if straight:
+            vertex, other = layers.lower[s], layers.upper[s]
+            shift = layers.upper_at[s] - layers.lower_at[s]
+            if not down:
+                vertex, other, shift = other, vertex, -shift
+            if choices[vertex] is _NO_CHOICE:
+                choices[vertex] = [(place[other], other, shift)]
+            else:
+                choices[vertex].append((place[other], other, shift))
+                choices[vertex].sort()
     return Side(layers.rows if down else layers.rows[::-1], choices)
 
 
-def aligned(side: Side, wide: tuple[list[float], list[float]], *, left: bool) -> tuple[list[int], list[float]]:
+def aligned(
+    side: Side, wide: tuple[list[float], list[float]], progress: Progress = Unwatched(), *, left: bool
+) -> tuple[list[int], list[float]]:
     """Blocks: the first vertex of each vertex's block, and its shift from that vertex."""
     extents = _Extents(wide)
     root, shift = list(range(len(wide[0]))), [0.0] * len(wide[0])
     taken = [False] * len(root)
-    for row in side.rows:
+    for row in watched(side.rows, progress):
         reached = -1 if left else 1 << 60
         for vertex in row if left else reversed(row):
             choice = side.choices[vertex]

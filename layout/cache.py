@@ -1,7 +1,9 @@
 """Arrangements kept from one layout to the next, so that opening one scope lays out only the way to it."""
 
 from collections import OrderedDict
-from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
 
 from graphreel.layout.local import Arrangement, Pair, Problem
 from graphreel.layout.types import LayoutOptions
@@ -34,21 +36,35 @@ class LayoutCache:
         return found
 
     def keep(self, problem: Problem | Pair, options: LayoutOptions, found: Arranged) -> None:
-        """Remember an arrangement; the newest one stays whatever its size."""
-        if (problem, options) not in self._known:
-            self._boxes += _size(found)
-        self._known[problem, options] = found
+        """Remember an arrangement; the newest one stays whatever its size.
+
+        It is known for the problem with the rows and the order that came out, too: those are what the next layout asks
+        for, and what stood so before is to stand so again.
+        """
+        for known in (problem, _as_before(problem, found)):
+            if (known, options) not in self._known:
+                self._boxes += _size(found)
+            self._known[known, options] = found
         while self._boxes > self.most_boxes and len(self._known) > 1:
             _, old = self._known.popitem(last=False)
             self._boxes -= _size(old)
 
-    def arranged(self, problem: Problem | Pair, options: LayoutOptions, make: Callable[[], Arranged]) -> Arranged:
-        """The arrangement, made where it is not known."""
-        found = self.find(problem, options)
-        if found is None:
-            found = make()
-            self.keep(problem, options, found)
-        return found
+
+def _as_before(problem: Problem | Pair, found: Arranged) -> Problem | Pair:
+    if isinstance(problem, Pair):
+        one, other = (_with_places(p, a) for p, a in zip((problem.forward, problem.backward), found, strict=True))
+        return replace(problem, forward=one, backward=other)
+    return _with_places(problem, found[0])
+
+
+def _with_places(problem: Problem, found: Arrangement) -> Problem:
+    if not problem.sizes or problem.beside:
+        return problem
+    widths = np.array([width for width, _ in problem.sizes])
+    order = np.argsort(np.round(found.corners[:, 0] + widths / 2, 2), kind="stable")
+    hints = np.empty(len(order))
+    hints[order] = np.arange(len(order))
+    return replace(problem, hints=tuple(hints.tolist()), rows=found.rows)
 
 
 def _size(found: Arranged) -> int:

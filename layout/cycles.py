@@ -4,8 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from heapq import heapify, heappop, heappush
 
+from graphreel.graph import Progress, Unwatched
 from graphreel.layout.errors import LayoutBug
 from graphreel.layout.local import Problem
+from graphreel.layout.watching import watched
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,50 +24,53 @@ class Flow:
     below: list[list[int]]
 
 
-def acyclic(problem: Problem) -> Flow:
+def acyclic(problem: Problem, progress: Progress = Unwatched()) -> Flow:
     """Edges between boxes without cycles; where there is one, its edge to an earlier box is reversed.
 
     Always the earliest box that waits for nothing comes next. Where all that is left waits for each other, boxes that
     nothing left waits for are put last, and then the earliest of the others comes next. Self-loops and ports are left
     out; edges that are not drawn count. Gives: no cycle; without one, no edge reversed. O(edges log edges).
     """
-    return flow_of(len(problem.sizes), _pairs(problem))
+    return flow_of(len(problem.sizes), _pairs(problem, progress), progress)
 
 
-def flow_of(boxes: int, pairs: Sequence[tuple[int, int]]) -> Flow:
+def flow_of(boxes: int, pairs: Sequence[tuple[int, int]], progress: Progress = Unwatched()) -> Flow:
     """The same for boxes and pairs of different boxes, each pair once, sorted."""
-    sequence = _sequence(boxes, pairs)
+    sequence = _sequence(boxes, pairs, progress)
     position = [0] * boxes
     for place, box in enumerate(sequence):
         position[box] = place
+    progress.step(0, 0)
     turned = sorted({(u, v) if position[u] < position[v] else (v, u) for u, v in pairs if u != v})
-    above, below = _neighbours(boxes, turned)
+    above, below = _neighbours(boxes, turned, progress)
     if len(sequence) != boxes:
         raise LayoutBug.of("cycle removal lost a box")
     return Flow(sequence, above, below)
 
 
-def _pairs(problem: Problem) -> list[tuple[int, int]]:
+def _pairs(problem: Problem, progress: Progress) -> list[tuple[int, int]]:
     boxes = len(problem.sizes)
     found: set[tuple[int, int]] = set()
-    for net in problem.nets:
+    for net in watched(problem.nets, progress):
         if net.tail < boxes:
             found.update((net.tail, head) for head, _ in net.heads if head < boxes and head != net.tail)
     found.update((upper, lower) for upper, lower in problem.after if upper != lower)
     return sorted(found)
 
 
-def _neighbours(boxes: int, pairs: Sequence[tuple[int, int]]) -> tuple[list[list[int]], list[list[int]]]:
+def _neighbours(
+    boxes: int, pairs: Sequence[tuple[int, int]], progress: Progress
+) -> tuple[list[list[int]], list[list[int]]]:
     above: list[list[int]] = [[] for _ in range(boxes)]
     below: list[list[int]] = [[] for _ in range(boxes)]
-    for upper, lower in pairs:
+    for upper, lower in watched(pairs, progress):
         below[upper].append(lower)
         above[lower].append(upper)
     return above, below
 
 
-def _sequence(boxes: int, pairs: Sequence[tuple[int, int]]) -> list[int]:
-    above, below = _neighbours(boxes, pairs)
+def _sequence(boxes: int, pairs: Sequence[tuple[int, int]], progress: Progress) -> list[int]:
+    above, below = _neighbours(boxes, pairs, progress)
     waits, feeds = [len(a) for a in above], [len(b) for b in below]
     left = [True] * boxes
     ready = [box for box in range(boxes) if waits[box] == 0]
@@ -81,6 +86,8 @@ def _sequence(boxes: int, pairs: Sequence[tuple[int, int]]) -> list[int]:
                 break
             ready = [earliest]
         box = heappop(ready)
+        if not len(found) % 4096:
+            progress.step(0, 0)
         if not left[box]:
             continue
         left[box] = False

@@ -74,6 +74,7 @@ class Groups:
         rows = self.rows[self.row_start[group + 1] : self.row_start[group + 2]].tolist()
         after = self.after[self.after_start[group + 1] : self.after_start[group + 2]].tolist()
         framed = group != NONE and not self.tree.is_frame(group)
+        beside = group != NONE and group == self.tree.step
         padding = self.options.group_padding if framed or group == NONE else 0.0
         return Problem(
             sizes=tuple(sizes[child] for child in children),
@@ -83,12 +84,12 @@ class Groups:
             least_width=sizes[group][0] if framed else 0.0,
             header=self.options.group_header if framed else padding,
             padding=padding,
-            hints=self._places_before(low, high),
-            rows=self._rows_before(low, high),
+            hints=() if beside else self._places_before(low, high),
+            rows=() if beside else self._rows_before(low, high),
             rooms=tuple(map(tuple, self.sorted_rooms[low:high].tolist())) if self.has_rooms[group + 1] else (),
             after=tuple(map(tuple, after)),
             upward=group != NONE and self.upward[group],
-            beside=group != NONE and group == self.tree.step,
+            beside=beside,
         )
 
     def _nets(self, group: int, rows: list[Row], inside: list[Arrangement | None]) -> tuple[Net, ...]:
@@ -113,7 +114,8 @@ class Groups:
 
     def _places_before(self, low: int, high: int) -> tuple[float | None, ...]:
         """The order in which children stood before. Not where: groups alike in all but that stay alike."""
-        return tuple(None if hint < 0 else float(hint) for hint in self.hints[low:high, 0].tolist())
+        hints = self.hints[low:high, 0].tolist()
+        return tuple([None if hint < 0 else float(hint) for hint in hints]) if max(hints, default=NONE) >= 0 else ()
 
     def _rows_before(self, low: int, high: int) -> tuple[int, ...]:
         rows = self.hints[low:high, 1].tolist()

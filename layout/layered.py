@@ -3,12 +3,13 @@
 from graphreel.graph import Progress, Unwatched
 from graphreel.layout.beside import beside
 from graphreel.layout.cycles import acyclic
+from graphreel.layout.heights import common, stacked
 from graphreel.layout.layers import layers
 from graphreel.layout.local import Arrangement, Pair, Problem
 from graphreel.layout.ordering import order
 from graphreel.layout.placing import place
 from graphreel.layout.ranking import rank
-from graphreel.layout.routing import Router, common, stacked
+from graphreel.layout.routing import Router
 from graphreel.layout.rows_in_common import ranks_in_common
 from graphreel.layout.types import LayoutOptions
 from graphreel.layout.wrapping import wrap
@@ -18,7 +19,7 @@ def arrange(problem: Problem, options: LayoutOptions, progress: Progress = Unwat
     """Lay out one group. The same problem always gives the same arrangement."""
     if problem.beside:
         return beside(problem, options)
-    flow = acyclic(problem)
+    flow = acyclic(problem, progress)
     ranks, wrapped = wrap(problem, flow, rank(problem, flow, progress), options)
     router = _routed(problem, ranks, options, progress, wrapped=wrapped)
     return router.arrangement(stacked(router.heights()), progress)
@@ -43,4 +44,4 @@ def _routed(
 ) -> Router:
     rows = layers(problem, ranks, progress, rows=last)
     order(rows, progress)
-    return Router(rows, place(rows, options, progress, wrapped=wrapped), options)
+    return Router(rows, place(rows, options, progress, wrapped=wrapped), options, progress)

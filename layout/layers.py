@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from graphreel.graph import Progress, Unwatched
 from graphreel.layout.local import Problem
+from graphreel.layout.watching import watched
 
 LONGEST_SPAN = 16
 """Edges over more rows than this run in a lane. With dummies in all rows a training step of 10,000 operations would
@@ -93,42 +94,46 @@ def layers(problem: Problem, box_ranks: list[int], progress: Progress = Unwatche
     found = Layers(problem, ranks, [-1] * count, [[] for _ in range(last + 1)])
     found.ups = [[] for _ in range(count)]
     found.downs = [[] for _ in range(count)]
-    for number in range(len(problem.nets)):
-        if number % 1024 == 0:
-            progress.step(0, 0)
+    for number in watched(range(len(problem.nets)), progress):
         _add_net(found, number)
-    _fill_rows(found)
+    _fill_rows(found, progress)
     return found
 
 
 def _add_net(found: Layers, number: int) -> None:
-    net = found.problem.nets[number]
-    top = found.rank[net.tail]
-    spans = [found.rank[head] - top for head, _ in net.heads]
-    from_border = LONGEST_ENTRY_SPAN if found.problem.is_entry(net.tail) else LONGEST_SPAN
-    near = [
-        1 <= span <= (LONGEST_EXIT_SPAN if found.problem.is_exit(head) else from_border)
-        for span, (head, _) in zip(spans, net.heads, strict=True)
-    ]
-    reach = max([span for span, short in zip(spans, near, strict=True) if short], default=0)
-    chain, at = [net.tail], net.tail_at
+    problem, rank = found.problem, found.rank
+    net = problem.nets[number]
+    tail, tail_at, boxes = net.tail, net.tail_at, len(problem.sizes)
+    top = rank[tail]
+    from_border = LONGEST_ENTRY_SPAN if problem.is_entry(tail) else LONGEST_SPAN
+    exits = boxes + problem.entries
+    if len(net.heads) == 1 and rank[net.heads[0][0]] == top + 1:
+        head, head_at = net.heads[0]
+        found.paths.append((found.add_segment(tail, head, tail_at, head_at),))
+        found.far.append([])
+        return
+    spans: list[int] = []
+    for head, _ in net.heads:
+        span = rank[head] - top
+        spans.append(span if 1 <= span <= (LONGEST_EXIT_SPAN if head >= exits else from_border) else 0)
+    chain, at = [tail], tail_at
     links: list[int] = []
-    for step in range(1, reach):
+    for step in range(1, max(spans)):
         dummy = found.add_dummy(number, top + step)
         links.append(found.add_segment(chain[-1], dummy, at, 0.0))
         chain.append(dummy)
         at = 0.0
-    for (head, head_at), span, short in zip(net.heads, spans, near, strict=True):
-        if short:
-            start = net.tail_at if span == 1 else 0.0
+    for (head, head_at), span in zip(net.heads, spans, strict=True):
+        if span:
+            start = tail_at if span == 1 else 0.0
             last = found.add_segment(chain[span - 1], head, start, head_at)
             found.paths.append((*links[: span - 1], last))
         else:
             found.paths.append(NO_LEG)
-    found.far.append([n for n, short in enumerate(near) if not short and net.heads[n][0] != net.tail])
+    found.far.append([n for n, span in enumerate(spans) if not span and net.heads[n][0] != tail])
 
 
-def _fill_rows(found: Layers) -> None:
+def _fill_rows(found: Layers, progress: Progress) -> None:
     """Put every vertex into its row, in execution order; ports that only lanes reach stay out."""
     problem = found.problem
     keys = _box_keys(problem)
@@ -142,11 +147,13 @@ def _fill_rows(found: Layers) -> None:
                 keys[head] = keys[net.tail] + 0.25
     for dummy in range(problem.items, len(found.rank)):
         keys.append(keys[problem.nets[found.net[dummy]].tail] + 0.5)
-    for vertex, rank in enumerate(found.rank):
-        if problem.is_box(vertex) or found.ups[vertex] or found.downs[vertex]:
-            found.rows[rank].append(vertex)
-    for row in found.rows:
-        row.sort(key=lambda vertex: (keys[vertex], vertex))
+    boxes, rows = len(problem.sizes), found.rows
+    for vertex, rank in watched(enumerate(found.rank), progress):
+        if vertex < boxes or found.ups[vertex] or found.downs[vertex]:
+            rows[rank].append(vertex)
+    for row in watched(found.rows, progress):
+        if len(row) > 1:
+            row.sort(key=lambda vertex: (keys[vertex], vertex))
 
 
 def _box_keys(problem: Problem) -> list[float]:

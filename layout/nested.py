@@ -3,7 +3,9 @@
 Groups that are alike in all that a layout depends on are laid out once: a network repeats few shapes many times.
 """
 
-from collections.abc import Callable
+import gc
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TypeAlias
 
 import numpy as np
@@ -39,12 +41,25 @@ def lay_out(
     placement. Raises LayoutBug where a layout would break a promise, Cancelled where `progress` says so.
     """
     progress.step(0, 0)
-    tree = with_columns(view)
-    chosen = split(view, tree, options, progress)
-    room = rooms(chosen.stubs, len(tree.parent), options)
-    groups = Groups(tree, chosen, room, _before(view, tree, previous), options)
-    found = _Picture(tree, groups, sizes, options, LayoutCache() if cache is None else cache).arranged(progress)
-    return assembled(view, tree, chosen, sizes, found, options)
+    with _without_collections():
+        tree = with_columns(view)
+        chosen = split(view, tree, options, progress)
+        room = rooms(chosen.stubs, len(tree.parent), options)
+        groups = Groups(tree, chosen, room, _before(view, tree, previous), options)
+        found = _Picture(tree, groups, sizes, options, LayoutCache() if cache is None else cache).arranged(progress)
+        return assembled(view, tree, chosen, sizes, found, options)
+
+
+@contextmanager
+def _without_collections() -> Iterator[None]:
+    """A layout makes millions of tuples and lists, none in a cycle; looking for cycles takes a quarter of its time."""
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()
 
 
 Make: TypeAlias = Callable[[], Arranged]
@@ -169,4 +184,7 @@ def _before(view: VisibleGraph, tree: Tree, previous: Placement | None) -> Befor
     place[there] = np.round(previous.rects[old, 0] + previous.rects[old, 2] / 2, 2)
     if len(previous.rows) == len(previous.rects):
         row[there] = previous.rows[old]
+    for frame in range(len(tree.parent) - 1, tree.boxes - 1, -1):
+        inside = place[tree.parent == frame]
+        place[frame] = np.nan if np.all(np.isnan(inside)) else np.nanmean(inside)
     return Before(place, row)

@@ -1,9 +1,11 @@
 """Phase 4, ordering: few crossings between neighbouring rows."""
 
-from bisect import bisect_right, insort
+from bisect import bisect_right
+from collections.abc import Iterable
 
 from graphreel.graph import Progress, Unwatched
 from graphreel.layout.layers import Layers
+from graphreel.layout.watching import watched
 
 _SWEEPS = 8
 _EXCHANGES = 4
@@ -12,6 +14,8 @@ _MOST_PAIRS = 4096
 
 End = tuple[int, float, float]
 """A neighbour, where an edge meets it and where it meets this vertex, both as a part of the width from the middle."""
+
+_NOWHERE: list[End] = []
 
 
 def order(layers: Layers, progress: Progress = Unwatched()) -> None:
@@ -22,18 +26,17 @@ def order(layers: Layers, progress: Progress = Unwatched()) -> None:
     """
     if all(len(row) < 2 for row in layers.rows):
         return
-    state = _Order(layers)
+    state = _Order(layers, progress)
     hints = layers.problem.hints
     if hints and 2 * sum(hint is None for hint in hints) <= len(hints):
         state.exchange(progress)
         return
-    best, fewest, since = state.copied(), state.crossings(), 0
+    best, fewest, since = state.copied(), state.crossings(progress), 0
     for sweep in range(_SWEEPS):
         if fewest == 0 or since == 3:
             break
-        progress.step(sweep, _SWEEPS)
-        state.sweep(down=sweep % 2 == 0)
-        crossings = state.crossings()
+        state.sweep(progress, down=sweep % 2 == 0)
+        crossings = state.crossings(progress)
         since += 1
         if crossings < fewest:
             best, fewest, since = state.copied(), crossings, 0
@@ -43,79 +46,125 @@ def order(layers: Layers, progress: Progress = Unwatched()) -> None:
 
 
 def crossings(layers: Layers) -> int:
-    """How many pairs of segments cross between rows."""
+    """How many pairs of segments cross between rows of which one has several vertices."""
     return _Order(layers).crossings()
 
 
 class _Order:
     """The rows under way, with the place of each vertex in its row."""
 
-    def __init__(self, layers: Layers) -> None:
+    def __init__(self, layers: Layers, progress: Progress = Unwatched()) -> None:
         self.layers = layers
         self.rows = layers.rows
         self.place: list[int] = [0] * len(layers.rank)
-        self.ups: list[list[End]] = [[] for _ in layers.rank]
-        self.downs: list[list[End]] = [[] for _ in layers.rank]
-        sizes = layers.problem.sizes
-        for segment, (upper, lower) in enumerate(zip(layers.upper, layers.lower, strict=True)):
-            above = layers.upper_at[segment] / (sizes[upper][0] + 1.0) if upper < len(sizes) else 0.0
-            below = layers.lower_at[segment] / (sizes[lower][0] + 1.0) if lower < len(sizes) else 0.0
+        self.ups: list[list[End]] = [_NOWHERE] * len(layers.rank)
+        self.downs: list[list[End]] = [_NOWHERE] * len(layers.rank)
+        self.movable = [rank for rank, row in enumerate(self.rows) if len(row) > 1]
+        # Only gaps next to a row that can change; the others have the same crossings in every order.
+        self.gaps = sorted({gap for rank in self.movable for gap in (rank, rank + 1) if 0 < gap < len(self.rows)})
+        self._take_ends(progress)
+        self.counted: list[int] = [0] * len(self.rows)
+        self.stale = set(self.gaps)
+        self._renumber(range(len(self.rows)))
+
+    def _take_ends(self, progress: Progress) -> None:
+        layers, sizes = self.layers, self.layers.problem.sizes
+        boxes = len(sizes)
+        counts = [False] * len(self.rows)
+        for gap in self.gaps:
+            counts[gap] = True
+        uppers, lowers = layers.upper, layers.lower
+        for upper, lower, upper_at, lower_at in watched(
+            zip(uppers, lowers, layers.upper_at, layers.lower_at, strict=True), progress
+        ):
+            if not counts[layers.rank[lower]]:
+                continue
+            above = upper_at / (sizes[upper][0] + 1.0) if upper_at and upper < boxes else 0.0
+            below = lower_at / (sizes[lower][0] + 1.0) if lower_at and lower < boxes else 0.0
+            if self.downs[upper] is _NOWHERE:
+                self.downs[upper] = []
+            if self.ups[lower] is _NOWHERE:
+                self.ups[lower] = []
             self.downs[upper].append((lower, below, above))
             self.ups[lower].append((upper, above, below))
-        self._renumber()
 
-    def _renumber(self) -> None:
-        for row in self.rows:
-            for place, vertex in enumerate(row):
-                self.place[vertex] = place
-
-    def copied(self) -> list[list[int]]:
-        return [row.copy() for row in self.rows]
-
-    def restore(self, rows: list[list[int]]) -> None:
-        self.rows[:] = rows
-        self._renumber()
-
-    def sweep(self, *, down: bool) -> None:
-        """Sort each row by the mean place of the neighbours in the row before; others keep their places."""
-        ends = self.ups if down else self.downs
+    def _renumber(self, ranks: Iterable[int]) -> None:
         place = self.place
-        for row in self.rows if down else reversed(self.rows):
-            if len(row) < 2:
-                continue
-            slots = [slot for slot, vertex in enumerate(row) if ends[vertex]]
-            keyed = [
-                (sum(place[end] + at for end, at, _ in ends[vertex]) / len(ends[vertex]), slot)
-                for slot, vertex in ((slot, row[slot]) for slot in slots)
-            ]
-            keyed.sort()
-            moved = [row[slot] for _, slot in keyed]
-            for slot, vertex in zip(slots, moved, strict=True):
-                row[slot] = vertex
+        for rank in ranks:
+            for slot, vertex in enumerate(self.rows[rank]):
                 place[vertex] = slot
 
-    def crossings(self) -> int:
-        return sum(self._crossings_above(row) for row in self.rows[1:])
+    def copied(self) -> dict[int, list[int]]:
+        """The order of the rows that can change."""
+        return {rank: self.rows[rank].copy() for rank in self.movable}
+
+    def restore(self, rows: dict[int, list[int]]) -> None:
+        for rank, row in rows.items():
+            if self.rows[rank] != row:
+                self.rows[rank] = row
+                self._renumber((rank,))
+                self._touch(rank)
+
+    def _touch(self, rank: int) -> None:
+        self.stale.update((rank, rank + 1))
+
+    def sweep(self, progress: Progress, *, down: bool) -> None:
+        """Sort each row by the mean place of the neighbours in the row before; others keep their places."""
+        for rank in watched(self.movable if down else reversed(self.movable), progress):
+            if self._sort(self.rows[rank], self.ups if down else self.downs):
+                self._touch(rank)
+
+    def _sort(self, row: list[int], ends: list[list[End]]) -> bool:
+        place = self.place
+        keyed: list[tuple[float, int]] = []
+        for slot, vertex in enumerate(row):
+            its = ends[vertex]
+            if len(its) == 1:
+                keyed.append((place[its[0][0]] + its[0][1], slot))
+            elif its:
+                keyed.append((sum([place[end] + at for end, at, _ in its]) / len(its), slot))
+        ordered = sorted(keyed)
+        if ordered == keyed:
+            return False
+        moved = [row[slot] for _, slot in ordered]
+        for (_, slot), vertex in zip(keyed, moved, strict=True):
+            row[slot] = vertex
+            place[vertex] = slot
+        return True
+
+    def crossings(self, progress: Progress = Unwatched()) -> int:
+        """How many segments cross; counted anew where rows have changed."""
+        for gap in watched(self.stale, progress):
+            if gap < len(self.rows):
+                self.counted[gap] = self._crossings_above(self.rows[gap])
+        self.stale.clear()
+        return sum(self.counted)
 
     def _crossings_above(self, row: list[int]) -> int:
-        place = self.place
-        ends = [(place[v] + own, place[u] + at) for v in row for u, at, own in self.ups[v]]
+        place, ups = self.place, self.ups
+        ends: list[tuple[float, float]] = []
+        for vertex in row:
+            for end, at, own in ups[vertex]:
+                ends.append((place[vertex] + own, place[end] + at))
         if len(ends) < 2:
             return 0
         ends.sort()
         seen: list[float] = []
         count = 0
         for _, above in ends:
-            count += len(seen) - bisect_right(seen, above)
-            insort(seen, above)
+            if seen and seen[-1] > above:
+                at_place = bisect_right(seen, above)
+                count += len(seen) - at_place
+                seen.insert(at_place, above)
+            else:
+                seen.append(above)
         return count
 
     def exchange(self, progress: Progress) -> None:
         """Swap neighbours while that removes crossings."""
-        dirty = {rank for rank, row in enumerate(self.rows) if len(row) > 1}
-        for turn in range(_EXCHANGES):
-            progress.step(turn, _EXCHANGES)
-            touched = [rank for rank in sorted(dirty) if self._exchange_row(self.rows[rank])]
+        dirty = set(self.movable)
+        for _ in range(_EXCHANGES):
+            touched = [rank for rank in watched(sorted(dirty), progress) if self._exchange_row(self.rows[rank])]
             near = {rank + step for rank in touched for step in (-1, 0, 1)}
             dirty = {rank for rank in near if 0 <= rank < len(self.rows) and len(self.rows[rank]) > 1}
             if not dirty:

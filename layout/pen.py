@@ -8,7 +8,13 @@ if TYPE_CHECKING:
 _ROUND = 0.5523
 """How far a cubic's handles reach along the tangents of a quarter of a circle."""
 _CORNER = 7.0
-_STRAIGHT = 0.01
+STRAIGHT = 0.01
+
+
+def line(x: float, start: float, end: float) -> list["Point"]:
+    """A vertical line."""
+    third = (end - start) / 3
+    return [(x, start), (x, start + third), (x, start + 2 * third), (x, end)]
 
 
 class Pen:
@@ -32,7 +38,7 @@ class Pen:
 
     def across_to(self, x: float, y: float) -> None:
         """An S-curve that leaves and arrives vertically; a line where there is nothing to cross."""
-        if abs(x - self.x) < _STRAIGHT:
+        if abs(x - self.x) < STRAIGHT:
             self.down_to(y)
             return
         middle = (self.y + y) / 2
@@ -41,7 +47,7 @@ class Pen:
 
     def along(self, x: float, track: float, y: float) -> None:
         """Down or up to a track, along it to another x, and on to y, with rounded corners."""
-        if abs(x - self.x) < _STRAIGHT:
+        if abs(x - self.x) < STRAIGHT:
             self.down_to(y)
             return
         sign = 1.0 if x > self.x else -1.0

@@ -13,6 +13,7 @@ from graphreel.layout.alignment import aligned, may_be_straight, one_side
 from graphreel.layout.errors import LayoutBug
 from graphreel.layout.layers import Layers
 from graphreel.layout.types import LayoutOptions
+from graphreel.layout.watching import watched
 
 _LOOP_ROOM = 16.0
 WIDEST_BAND = 480.0
@@ -49,45 +50,49 @@ def place(
     """
     wide = reach(layers)
     spaces = _spaces(layers, wide, options)
-    straight = may_be_straight(layers, wrapped=wrapped)
+    straight = may_be_straight(layers, progress, wrapped=wrapped)
     candidates: list[list[float]] = []
     for down in (True, False):
-        side = one_side(layers, straight, down=down)
+        side = one_side(layers, straight, progress, down=down)
         for left in (True, False):
-            progress.step(0, 0)
-            root, shift = aligned(side, wide, left=left)
-            candidates.append(_compacted(layers.rows, _Blocks(root, shift, wide), spaces, left=left))
-    found = _balanced(layers.rows, candidates, wide)
-    check_places(layers.rows, found, spaces)
+            root, shift = aligned(side, wide, progress, left=left)
+            candidates.append(_compacted(layers.rows, _Blocks(root, shift, wide), spaces, progress, left=left))
+    found = _balanced(layers.rows, candidates, wide, progress)
+    check_places(spaces, found)
     return found
 
 
-def check_places(rows: list[list[int]], x: list[float], spaces: list[list[float]]) -> None:
+Space: TypeAlias = tuple[int, int, float]
+"""Two neighbours in a row, and the least distance between their middles."""
+
+
+def check_places(spaces: list[Space], x: list[float]) -> None:
     """Raise LayoutBug unless neighbours in each row keep their distance."""
-    wrong = sum(
-        x[right] - x[left] < space - 1e-6
-        for row, space_row in zip(rows, spaces, strict=True)
-        for left, right, space in zip(row, row[1:], space_row, strict=False)
-    )
+    wrong = sum([x[right] - x[left] < space - 1e-6 for left, right, space in spaces])
     if wrong:
         raise LayoutBug.of("neighbours in a row stand too close", wrong)
 
 
-def _spaces(layers: Layers, wide: Reach, options: LayoutOptions) -> list[list[float]]:
-    """The least distance between the middles of neighbours, for each row."""
+def _spaces(layers: Layers, wide: Reach, options: LayoutOptions) -> list[Space]:
+    """All neighbours, row by row."""
     boxes = len(layers.problem.sizes)
-    found: list[list[float]] = []
+    lefts, rights = wide
+    between = (options.edge_gap + options.node_gap) / 2
+    found: list[Space] = []
     for row in layers.rows:
-        spaces: list[float] = []
-        thin = sum(vertex >= boxes for vertex in row)
+        if len(row) < 2:
+            continue
+        thin = sum([vertex >= boxes for vertex in row])
         edge_gap = min(options.edge_gap, WIDEST_BAND / (thin + 1))
         for left, right in pairwise(row):
             gap = edge_gap if left >= boxes and right >= boxes else options.node_gap
             if (left >= boxes) != (right >= boxes):
-                gap = (options.edge_gap + options.node_gap) / 2
-            spaces.append(wide[1][left] + wide[0][right] + gap)
-        found.append(spaces)
+                gap = between
+            found.append((left, right, rights[left] + lefts[right] + gap))
     return found
+
+
+_ALONE: list[tuple[int, float]] = []
 
 
 class _Blocks:
@@ -96,16 +101,19 @@ class _Blocks:
     def __init__(self, root: list[int], shift: list[float], wide: Reach) -> None:
         self.root, self.shift = root, shift
         self.left, self.right = wide
-        self.after: list[list[tuple[int, float]]] = [[] for _ in root]
+        # Most vertices of a long group stand alone in their row, and have no neighbour to keep apart from.
+        self.after: list[list[tuple[int, float]]] = [_ALONE] * len(root)
         self.before = [0] * len(root)
 
-    def keep_apart(self, rows: list[list[int]], spaces: list[list[float]]) -> None:
+    def keep_apart(self, spaces: list[Space]) -> None:
         """Take in the distances between neighbours in rows."""
-        root, shift = self.root, self.shift
-        for row, space_row in zip(rows, spaces, strict=True):
-            for one, other, space in zip(row, row[1:], space_row, strict=False):
-                self.after[root[one]].append((root[other], space + shift[one] - shift[other]))
-                self.before[root[other]] += 1
+        root, shift, after, before = self.root, self.shift, self.after, self.before
+        for one, other, space in spaces:
+            block, neighbour = root[one], root[other]
+            if after[block] is _ALONE:
+                after[block] = []
+            after[block].append((neighbour, space + shift[one] - shift[other]))
+            before[neighbour] += 1
 
     def sequence(self) -> list[int]:
         """The blocks, each after those to its left."""
@@ -119,29 +127,33 @@ class _Blocks:
         return found
 
 
-def _compacted(rows: list[list[int]], blocks: _Blocks, spaces: list[list[float]], *, left: bool) -> list[float]:
+def _compacted(
+    rows: list[list[int]], blocks: _Blocks, spaces: list[Space], progress: Progress, *, left: bool
+) -> list[float]:
     """Push blocks as far to one side as distances allow, then each back towards its neighbour on the other side."""
-    blocks.keep_apart(rows, spaces)
+    blocks.keep_apart(spaces)
     sequence = blocks.sequence()
     root, shift = blocks.root, blocks.shift
     x = [0.0] * len(root)
     for row in rows:
         if row:
             x[root[row[0]]] = max(x[root[row[0]]], blocks.left[row[0]] - shift[row[0]])
-    for block in sequence:
+    for block in watched(sequence, progress):
         at = x[block]
         for other, space in blocks.after[block]:
             x[other] = max(x[other], at + space)
     if left:
-        for block in reversed(sequence):
+        for block in watched(reversed(sequence), progress):
             if blocks.after[block]:
                 x[block] = min([x[other] - space for other, space in blocks.after[block]])
     else:
-        _push_right(rows, blocks, x, sequence)
+        _push_right(rows, blocks, x, sequence, progress)
     return [x[root[vertex]] + shift[vertex] for vertex in range(len(root))]
 
 
-def _push_right(rows: list[list[int]], blocks: _Blocks, x: list[float], sequence: list[int]) -> None:
+def _push_right(
+    rows: list[list[int]], blocks: _Blocks, x: list[float], sequence: list[int], progress: Progress
+) -> None:
     """The mirror image: first everything as far right as it goes, then each block back left to its neighbour."""
     root, shift, wide = blocks.root, blocks.shift, blocks.right
     lasts = [row[-1] for row in rows if row]
@@ -149,16 +161,16 @@ def _push_right(rows: list[list[int]], blocks: _Blocks, x: list[float], sequence
     limit = [right] * len(x)
     for v in lasts:
         limit[root[v]] = min(limit[root[v]], right - shift[v] - wide[v])
-    for block in reversed(sequence):
+    for block in watched(reversed(sequence), progress):
         x[block] = min([limit[block], *[x[other] - space for other, space in blocks.after[block]]])
     nearest: dict[int, float] = {}
-    for block in sequence:
+    for block in watched(sequence, progress):
         at = x[block] = nearest.get(block, x[block])
         for other, space in blocks.after[block]:
             nearest[other] = max(nearest.get(other, at + space), at + space)
 
 
-def _balanced(rows: list[list[int]], candidates: list[list[float]], wide: Reach) -> list[float]:
+def _balanced(rows: list[list[int]], candidates: list[list[float]], wide: Reach, progress: Progress) -> list[float]:
     """The mean of the two middle candidates, after moving all onto the narrowest one."""
     shown = [vertex for row in rows for vertex in row]
     if not shown:
@@ -167,10 +179,11 @@ def _balanced(rows: list[list[int]], candidates: list[list[float]], wide: Reach)
     spans = [(min([x[v] - left[v] for v in shown]), max([x[v] + right[v] for v in shown])) for x in candidates]
     narrow = min(spans, key=lambda span: span[1] - span[0])
     for number, x in enumerate(candidates):
+        progress.step(0, 0)
         move = narrow[number % 2] - spans[number][number % 2]
         candidates[number] = [place + move for place in x]
     found = [0.0] * len(left)
-    for vertex in shown:
+    for vertex in watched(shown, progress):
         _, low, high, _ = sorted(x[vertex] for x in candidates)
         found[vertex] = (low + high) / 2
     start = min([found[v] - left[v] for v in shown])

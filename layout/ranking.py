@@ -4,6 +4,7 @@ from graphreel.graph import Progress, Unwatched
 from graphreel.layout.cycles import Flow
 from graphreel.layout.errors import LayoutBug
 from graphreel.layout.local import Problem
+from graphreel.layout.watching import watched
 
 _PORT_PULL = 0.5
 """What edges to one of the group's borders weigh: their length matters less than that of edges between boxes."""
@@ -24,8 +25,7 @@ def tightened(flow: Flow, into: list[float], out: list[float], progress: Progres
     up = [len(above[box]) + into[box] >= len(below[box]) + out[box] for box in range(len(ranks))]
     last = max(ranks, default=0)
     for order in (flow.sequence[::-1], flow.sequence, flow.sequence[::-1]):
-        progress.step(0, 0)
-        for box in order:
+        for box in watched(order, progress):
             if up[box]:
                 ranks[box] = max([ranks[upper] for upper in above[box]], default=0) + 1
             else:
@@ -36,9 +36,8 @@ def tightened(flow: Flow, into: list[float], out: list[float], progress: Progres
 
 def by_longest_path(flow: Flow, progress: Progress = Unwatched()) -> list[int]:
     """One below the deepest that stands above, from 1."""
-    progress.step(0, 0)
     ranks = [1] * len(flow.above)
-    for box in flow.sequence:
+    for box in watched(flow.sequence, progress):
         deepest = 0
         for upper in flow.above[box]:
             deepest = max(deepest, ranks[upper])

@@ -3,18 +3,18 @@
 Edges bend only in the gaps between rows, and pass rows and lanes vertically, so none can run through a box.
 """
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from graphreel.graph import Progress, Unwatched
+from graphreel.layout.heights import Frame, Heights, stacked
 from graphreel.layout.lanes import Lane, Lanes, lanes
 from graphreel.layout.layers import Layers
-from graphreel.layout.local import Arrangement, Leg
-from graphreel.layout.pen import Pen
+from graphreel.layout.local import Arrangement, Leg, Point
+from graphreel.layout.pen import STRAIGHT, Pen, line
 from graphreel.layout.placing import reach
 from graphreel.layout.tracks import Tracks
 from graphreel.layout.types import LayoutOptions
+from graphreel.layout.watching import watched
 
 _FREE_PART = 0.36
 """Edges meet a box at most this part of its width away from its middle."""
@@ -38,65 +38,12 @@ def route(layers: Layers, x: list[float], options: LayoutOptions) -> Arrangement
     return router.arrangement(stacked(router.heights()))
 
 
-def common(one: "Heights", other: "Heights") -> "Heights":
-    """The rows that two groups share: each row and each gap as high as both need."""
-    return Heights(
-        [max(pair) for pair in zip(one.rows, other.rows, strict=True)],
-        [max(pair) for pair in zip(one.gaps, other.gaps, strict=True)],
-        max(one.before, other.before),
-        max(one.after, other.after),
-    )
-
-
-@dataclass(slots=True)
-class Heights:
-    """How much room a group needs from top to bottom, in the direction of its edges.
-
-    Attributes:
-        rows: The height of each row.
-        gaps: The height of the gap above each row.
-        before, after: Room before the first and after the last row.
-    """
-
-    rows: list[float]
-    gaps: list[float]
-    before: float
-    after: float
-
-    def turned(self) -> "Heights":
-        """The same seen from below."""
-        return Heights(self.rows[::-1], [0.0, *self.gaps[:0:-1]], self.after, self.before)
-
-
-@dataclass(slots=True)
-class Frame:
-    """Where rows lie: top and bottom of each; the frame's height."""
-
-    tops: list[float]
-    bottoms: list[float]
-    height: float
-
-    def turned(self) -> "Frame":
-        """The same seen from below."""
-        height = self.height
-        return Frame([height - y for y in self.bottoms[::-1]], [height - y for y in self.tops[::-1]], height)
-
-
-def stacked(heights: Heights) -> Frame:
-    """Rows and gaps below each other."""
-    y, tops, bottoms = heights.before, list[float](), list[float]()
-    for row, gap in zip(heights.rows, heights.gaps, strict=True):
-        y += gap
-        tops.append(y)
-        y += row
-        bottoms.append(y)
-    return Frame(tops, bottoms, y + heights.after)
-
-
 class Router:
     """One group's rows, lanes and tracks while its routes are drawn."""
 
-    def __init__(self, layers: Layers, x: list[float], options: LayoutOptions) -> None:
+    def __init__(
+        self, layers: Layers, x: list[float], options: LayoutOptions, progress: Progress = Unwatched()
+    ) -> None:
         self.layers, self.problem, self.options = layers, layers.problem, options
         right = reach(layers)[1]
         width = max([x[row[-1]] + right[row[-1]] for row in layers.rows if row], default=0.0)
@@ -112,7 +59,8 @@ class Router:
         self._take_tracks()
         self.tracks.settle()
         self.frame = Frame([], [], 0.0)
-        self.middle = False
+        self.ends = [self._ends(segment) for segment in watched(range(len(layers.lower)), progress)]
+        self.tops: list[float] = []
 
     def _set_outside_ports(self, lane: Lane) -> None:
         net = self.problem.nets[lane.net]
@@ -174,11 +122,10 @@ class Router:
 
     def _crossed(self) -> list[float]:
         """How far the edges of each gap go sideways at most."""
-        layers = self.layers
-        found = [0.0] * len(layers.rows)
-        for s, lower in enumerate(layers.lower):
-            start, end = self._ends(s)
-            found[layers.rank[lower]] = max(found[layers.rank[lower]], abs(end - start))
+        rank = self.layers.rank
+        found = [0.0] * len(self.layers.rows)
+        for (start, end), lower in zip(self.ends, self.layers.lower, strict=True):
+            found[rank[lower]] = max(found[rank[lower]], abs(end - start))
         return found
 
     def _ends(self, segment: int) -> tuple[float, float]:
@@ -206,67 +153,92 @@ class Router:
 
     def arrangement(self, frame: Frame, progress: Progress = Unwatched(), *, middle: bool = False) -> Arrangement:
         """Everything, measured from the frame's top left corner. With `middle` every box stands in its row's middle."""
-        problem = self.problem
-        self.frame, self.middle = frame, middle
-        boxes = len(problem.sizes)
-        corners = [(self.x[box] - problem.sizes[box][0] / 2, self._top(box)) for box in range(boxes)]
-        legs: list[Leg] = []
-        for number, net in enumerate(problem.nets):
-            if number % 1024 == 0:
-                progress.step(0, 0)
-            for n, (head, _) in enumerate(net.heads):
-                path = self.layers.paths[len(legs)]
-                if head == net.tail:
-                    legs.append(self._loop(head))
-                elif path:
-                    legs.append(self._down(path))
-                else:
-                    legs.append(self._by_lane(self.lanes.by_net[number], n))
-        start = np.cumsum([0, *map(len, legs)]).astype(np.int32)
-        points = np.array([point for leg in legs for point in leg], dtype=np.float64).reshape(-1, 2)
-        places = np.array(corners, dtype=np.float64).reshape(-1, 2)
+        problem, boxes = self.problem, len(self.problem.sizes)
+        self.frame = frame
+        self.tops = self._tops(progress, middle=middle)
+        start, points = self._legs(progress)
+        way = np.array(points, dtype=np.float64).reshape(-1, 2)
+        sizes = np.array(problem.sizes, dtype=np.float64).reshape(-1, 2)
+        corners = np.stack((np.array(self.x[:boxes]) - sizes[:, 0] / 2, np.array(self.tops)), axis=1)
         rows = self.layers.rank[:boxes]
         if problem.upward:
-            points[:, 1] = frame.height - points[:, 1]
-            places[:, 1] = frame.height - places[:, 1] - [height for _, height in problem.sizes]
+            way[:, 1] = frame.height - way[:, 1]
+            corners[:, 1] = frame.height - corners[:, 1] - sizes[:, 1]
             rows = [len(frame.tops) - 1 - row for row in rows]
         return Arrangement(
             width=self.width,
             height=frame.height,
-            corners=places,
+            corners=corners,
             rows=tuple(rows),
             entry_x=tuple(self.x[boxes : boxes + problem.entries]),
             exit_x=tuple(self.x[boxes + problem.entries : problem.items]),
-            leg_start=start,
-            points=points,
+            leg_start=np.array(start, dtype=np.int32),
+            points=way,
         )
 
-    def _top(self, box: int) -> float:
+    def _legs(self, progress: Progress) -> tuple[list[int], list[Point]]:
+        """The ways of all heads, one behind the other, and where each begins."""
+        points: list[Point] = []
+        start = [0]
+        paths = self.layers.paths
+        for number, net in watched(enumerate(self.problem.nets), progress):
+            for n, (head, _) in enumerate(net.heads):
+                path = paths[len(start) - 1]
+                if len(path) == 1:
+                    points += self._across(path[0])
+                elif path:
+                    points += self._down(path)
+                elif head == net.tail:
+                    points += self._loop(head)
+                else:
+                    points += self._by_lane(self.lanes.by_net[number], n)
+                start.append(len(points))
+        return start, points
+
+    def _tops(self, progress: Progress, *, middle: bool) -> list[float]:
         """Boxes lower than their row stand in its middle; those without edges on one side next to the other side."""
-        layers, rank = self.layers, self.layers.rank[box]
-        cell, height = self._cell(box), self.problem.sizes[box][1]
-        room = self.frame.bottoms[rank] - self.frame.tops[rank] - cell
-        part = 0.5
-        if self.middle:
-            pass
-        elif layers.ups[box] and not layers.downs[box]:
-            part = 0.0
-        elif layers.downs[box] and not layers.ups[box]:
-            part = 1.0
-        return self.frame.tops[rank] + room * part + (cell - height) / 2
+        layers, frame = self.layers, self.frame
+        found: list[float] = []
+        for box, (_, height) in watched(enumerate(self.problem.sizes), progress):
+            rank = layers.rank[box]
+            top, bottom = frame.tops[rank], frame.bottoms[rank]
+            if bottom - top == height:
+                found.append(top)
+                continue
+            cell = self._cell(box)
+            part = 0.5
+            if not middle and layers.ups[box] and not layers.downs[box]:
+                part = 0.0
+            elif not middle and layers.downs[box] and not layers.ups[box]:
+                part = 1.0
+            found.append(top + (bottom - top - cell) * part + (cell - height) / 2)
+        return found
+
+    def _across(self, segment: int) -> Leg:
+        """From one row to the next: a curve in the gap, and lines where the boxes do not fill their rows."""
+        (x, end), layers = self.ends[segment], self.layers
+        rank = layers.rank[layers.lower[segment]]
+        start, target = self._start(layers.upper[segment]), self._end(layers.lower[segment])
+        if abs(end - x) < STRAIGHT:
+            return line(x, start, target)
+        upper, lower = self.frame.bottoms[rank - 1], self.frame.tops[rank]
+        middle = (upper + lower) / 2
+        found = line(x, start, upper) if start != upper else [(x, upper)]
+        found += [(x, middle), (end, middle), (end, lower)]
+        return found + line(end, lower, target)[1:] if target != lower else found
 
     def _start(self, tail: int) -> float:
         if self.problem.is_entry(tail):
             return 0.0
-        return self._top(tail) + self.problem.sizes[tail][1]
+        return self.tops[tail] + self.problem.sizes[tail][1]
 
     def _end(self, head: int) -> float:
-        return self.frame.height if self.problem.is_exit(head) else self._top(head)
+        return self.frame.height if self.problem.is_exit(head) else self.tops[head]
 
     def _loop(self, box: int) -> Leg:
         """A loop at the right side of a box."""
         width, height = self.problem.sizes[box]
-        x, y = self.x[box] + width / 2, self._top(box) + height / 2
+        x, y = self.x[box] + width / 2, self.tops[box] + height / 2
         reach = min(height / 4, 10.0)
         return [(x, y + reach), (x + _LOOP, y + reach), (x + _LOOP, y - reach), (x, y - reach)]
 
@@ -275,7 +247,7 @@ class Router:
         layers, frame = self.layers, self.frame
         pen: Pen | None = None
         for segment in path:
-            start, end = self._ends(segment)
+            start, end = self.ends[segment]
             rank = layers.rank[layers.lower[segment]]
             if pen is None:
                 pen = Pen(start, self._start(layers.upper[segment]))

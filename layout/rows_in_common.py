@@ -36,7 +36,7 @@ def ranks_in_common(pair: Pair, options: LayoutOptions, progress: Progress) -> C
     Matches that would make a cycle do not count. Gives: every edge of either group goes on to a later row; both use
     rows from 1 to the same last one.
     """
-    one, other = acyclic(pair.forward), acyclic(pair.backward)
+    one, other = acyclic(pair.forward, progress), acyclic(pair.backward, progress)
     numbers, flow = _merged(pair, one, other)
     into, out = pulls(pair.forward)
     back_into, back_out = pulls(pair.backward)
@@ -45,10 +45,9 @@ def ranks_in_common(pair: Pair, options: LayoutOptions, progress: Progress) -> C
         up[number] += back_out[box]
         down[number] += back_into[box]
     rows = _rows_before(pair, numbers, len(flow.above))
-    ranks, wrapped = kept_rows(flow, rows), False
-    if ranks is None:
-        cells = _cells(pair, numbers, len(flow.above))
-        ranks, wrapped = wrap_rows(flow, cells, tightened(flow, up, down, progress), options)
+    cells = _cells(pair, numbers, len(flow.above))
+    ranks, wrapped = wrap_rows(flow, cells, tightened(flow, up, down, progress), options)
+    ranks = kept_rows(flow, rows) or ranks
     last = max(ranks, default=0)
     backward = [last + 1 - ranks[number] for number in numbers]
     return CommonRows(ranks[: len(pair.forward.sizes)], backward, last, wrapped)

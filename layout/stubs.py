@@ -17,7 +17,7 @@ from graphreel.layout.columns import Tree
 from graphreel.layout.cycles import flow_of
 from graphreel.layout.layers import LONGEST_ENTRY_SPAN, LONGEST_EXIT_SPAN, LONGEST_SPAN
 from graphreel.layout.ports import Legs, legs
-from graphreel.layout.ranking import by_longest_path
+from graphreel.layout.ranking import tightened
 from graphreel.layout.types import FloatColumn, LayoutOptions, Stubs, VisibleGraph
 
 MOST_ENDS = 20
@@ -97,7 +97,7 @@ def _far_legs(tree: Tree, table: Legs, progress: Progress) -> _Mask:
     span = bottom - top
     loop = (table.tail == table.head) & ~entry
     longest = np.where(leaving, LONGEST_EXIT_SPAN, np.where(entry, LONGEST_ENTRY_SPAN, LONGEST_SPAN))
-    between = np.isin(table.group, [tree.step])
+    between = (table.group == tree.step) & (tree.step != NONE)
     lane = ((span > longest) | (span <= 0)) & ~loop & ~between
     net = table.group.astype(np.int64) * len(tree.parent) + table.source
     _, owner, degree = np.unique(net, return_inverse=True, return_counts=True)
@@ -116,7 +116,7 @@ def _far_legs(tree: Tree, table: Legs, progress: Progress) -> _Mask:
 
 
 def _ranks(tree: Tree, table: Legs, progress: Progress) -> tuple[IntColumn, IntColumn]:
-    """The row of each box by the longest path, and the row below the last one of each group (of the root, at -1).
+    """The row of each box without regard to ports, and the row below the last one of each group (of the root, at -1).
 
     Groups whose boxes feed each other alike are ranked once.
     """
@@ -139,7 +139,8 @@ def _ranks(tree: Tree, table: Legs, progress: Progress) -> tuple[IntColumn, IntC
         if found is None:
             progress.step(0, 0)
             pairs = sorted(set(map(tuple, ends[low:high].tolist())))
-            ranks = by_longest_path(flow_of(sizes[group + 1], pairs), progress)
+            flow, free = flow_of(sizes[group + 1], pairs, progress), [0.0] * sizes[group + 1]
+            ranks = tightened(flow, free, free, progress)
             found = known[key] = np.array(ranks, dtype=np.int32), max(ranks) + 1
         sorted_rank[start[group + 1] : start[group + 2]] = found[0]
         last[group] = found[1]

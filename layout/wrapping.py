@@ -11,15 +11,13 @@ _LEAST_WIDTH = 1600.0
 
 def wrap(problem: Problem, flow: Flow, ranks: list[int], options: LayoutOptions) -> tuple[list[int], bool]:
     """The rows of one group, those that stood before where they still do (see `wrap_rows`)."""
-    kept = kept_rows(flow, list(problem.rows))
-    if kept is not None:
-        return kept, False
-    return wrap_rows(flow, problem.cells(), ranks, options)
+    found, broken = wrap_rows(flow, problem.cells(), ranks, options)
+    return kept_rows(flow, list(problem.rows)) or found, broken
 
 
 def kept_rows(flow: Flow, rows: list[int]) -> list[int] | None:
     """The rows that stood before, without gaps, if every edge of the flow goes to a higher one of them."""
-    if not rows or len(rows) != len(flow.below):
+    if len(rows) != len(flow.below):
         return None
     found = _without_gaps(rows)
     if any(found[upper] >= found[lower] for upper, below in enumerate(flow.below) for lower in below):

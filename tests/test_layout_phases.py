@@ -142,7 +142,7 @@ def test_placing_draws_a_chain_and_a_long_edge_straight() -> None:
 
 def test_two_vertices_too_close_are_a_layout_bug() -> None:
     with pytest.raises(LayoutBug, match="too close"):
-        check_places([[0, 1]], [0.0, 10.0], [[20.0]])
+        check_places([(0, 1, 20.0)], [0.0, 10.0])
 
 
 def test_many_single_boxes_are_set_in_lines_of_good_proportions() -> None:
