@@ -199,6 +199,7 @@ WAYS: dict[str, Callable[[], AbstractContextManager[object]]] = {
     "torch.profiler": profiled,
     "graphreel, level graph": partial(recorded, "graph"),
     TIMING: recorded,
+    "graphreel, level light": partial(recorded, "light"),
     "graphreel, level kernels": partial(recorded, "kernels"),
     "graphreel, level stats": partial(recorded, "stats"),
     "graphreel, between recorded iterations": partial(recorded, "timing", "1000:"),

@@ -5,7 +5,7 @@ an iteration is recorded in full again. What the profiler saw is read by the wri
 """
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, TypeAlias
 
@@ -17,12 +17,13 @@ from torch.optim import Optimizer
 from graphreel.capture.options import Level, RecordOptions
 from graphreel.capture.torch.errors import tell
 from graphreel.capture.torch.handing import Handing
+from graphreel.capture.torch.light_matching import LightPass, Stretch
 from graphreel.capture.torch.light_plan import Known
-from graphreel.capture.torch.light_reading import LightPass, LightReading, Stretch
+from graphreel.capture.torch.light_reading import LightReading
 from graphreel.capture.torch.light_stream import mark
 from graphreel.capture.torch.log import FailureNote, PassLog
 from graphreel.capture.torch.optimizers import learning_rates
-from graphreel.capture.torch.profiler import Piece, Profiler, is_within_function
+from graphreel.capture.torch.profiler import Profiler, is_within_function
 from graphreel.tracefile.extras import Finding
 from graphreel.tracefile.model import Status
 
@@ -60,14 +61,12 @@ class Light:
         self._stretch: Stretch | None = None
         self._stretch_ns = 0
 
-    def hooks(self, guarded: Callable[[Callable[..., Any]], Callable[..., Any]]) -> list[Any]:
+    def hooks(self) -> list[Any]:
         """Hear of modules, if any iteration has this level."""
         if not self._wanted:
             return []
-        return [
-            module_hooks.register_module_forward_pre_hook(guarded(self._module_enters)),
-            module_hooks.register_module_forward_hook(guarded(self._module_leaves)),
-        ]
+        # Not guarded: it is called for each module, and cannot do harm.
+        return [module_hooks.register_module_forward_pre_hook(self._module_enters)]
 
     def begin(self, index: int, now: int, level: Level | None) -> bool:
         """A pass begins, of which so much is kept; whether nothing is noted down of it, since the profiler sees it."""
@@ -84,6 +83,8 @@ class Light:
         self._pass = LightPass(index, now, time.time_ns())
         # The profile that runs now has seen what ran since the last pass ended.
         self.under_way = self.may_begin(index)
+        if not self.under_way:
+            self._end_stretch(bridge=self._pass)
         return self.under_way
 
     def is_bridge(self) -> bool:
@@ -103,13 +104,15 @@ class Light:
             return self.under_way
         self._front = len(log.events) if log is not None else 0
         if self.is_bridge():
-            self._end_stretch(bridge=self._pass)
             return False
         if self.under_way:
             self._next_stretch()
-        elif log is None or log.level is not Level.LIGHT or not self.may_begin(index):
-            return False
-        elif not self._take_over(index, log, pop):
+        elif (
+            log is None
+            or log.level is not Level.LIGHT
+            or not self.may_begin(index)
+            or not self._take_over(index, log, pop)
+        ):
             return False
         stretch, each = self._stretch, self._pass
         if stretch is not None and each is not None:
@@ -201,7 +204,7 @@ class Light:
     def _take_over(self, index: int, log: PassLog, pop: Callable[[], bool]) -> bool:
         """From the pass under way on let the profiler see what runs."""
         stretch = Stretch(tuple(self._known))
-        if is_within_function() or _current_graph_task_id() != -1:
+        if not self.may_begin(index) or is_within_function() or _current_graph_task_id() != -1:
             return False
         if not self._profiler.begin(stretch.pieces.append):
             if self._profiler.refused and not self._told:
@@ -244,23 +247,20 @@ class Light:
             self._handing.put(partial(self._reading.record, stretch, each.index), each.index)
 
     def _module_enters(self, module: nn.Module, args: tuple[Any, ...]) -> None:
-        if self._calls is not None:
-            self._calls.append((id(module), type(module), module.training, *map(_note, args)))
-
-    def _module_leaves(self, module: nn.Module, args: tuple[Any, ...], result: Any) -> None:
-        if self._calls is not None:
-            self._calls.append(_note(result))
+        calls = self._calls
+        if calls is not None:
+            calls.append(id(module))
+            for given in args:
+                calls.append((given.shape, given.dtype) if type(given) is Tensor else _note(given))
 
 
 def _note(given: object) -> object:
-    """What is known of an argument: of a tensor its type, shape and kind of numbers, not what is in it."""
+    """What is known of an argument: of a tensor its shape and kind of numbers, not what is in it."""
     if isinstance(given, Tensor):
-        return given.shape, given.dtype, given.device, given.requires_grad
+        return type(given), given.dtype
     if given is None or isinstance(given, bool | int | str):
         return given
-    if isinstance(given, list | tuple):
-        return tuple(map(_note, given))
-    return tuple((key, _note(each)) for key, each in given.items()) if isinstance(given, Mapping) else type(given)
+    return tuple(map(_note, given)) if isinstance(given, list | tuple) else type(given)
 
 
 def _are_alike(known: Known, log: PassLog, calls: Sequence[object], front: int) -> bool:
@@ -270,6 +270,8 @@ def _are_alike(known: Known, log: PassLog, calls: Sequence[object], front: int) 
         len(known.front.operators) == front
         and list(known.calls) == list(calls)
         and log.events == other.events
-        and all(one is two or repr(one[2:4]) == repr(two[2:4]) for one, two in zip(log.events, other.events, strict=True))
+        and all(
+            one is two or repr(one[2:4]) == repr(two[2:4]) for one, two in zip(log.events, other.events, strict=True)
+        )
         and (log.tensors, log.scopes, log.steps, log.names) == (other.tensors, other.scopes, other.steps, other.names)
     )

@@ -8,8 +8,10 @@ operators in the same order, with nothing beside them.
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from graphreel.capture.kineto.columns import IntColumn
 from graphreel.capture.torch.light_stream import Kind, Kinds, Stream
 from graphreel.capture.torch.log import PassLog
+from graphreel.graph import Graph
 
 UNSEEN = -1
 """The place of an operation that the profiler does not see."""
@@ -74,9 +76,7 @@ class Part:
         at = next((at for at, (one, two) in enumerate(zip(names, expected, strict=False)) if one != two), None)
         at = min(len(names), len(expected)) if at is None else at
         operation = sum(1 for place in self.places if place != UNSEEN and place < at)
-        return Difference(
-            operation, names[at] if at < len(names) else "", expected[at] if at < len(expected) else ""
-        )
+        return Difference(operation, names[at] if at < len(names) else "", expected[at] if at < len(expected) else "")
 
 
 @dataclass(slots=True, eq=False)
@@ -87,20 +87,23 @@ class Known:
         log: What was noted down of it.
         calls: The modules that were called and the optimizers that stepped, in order.
         front, rest: Its operations before the first module call, and from there on.
+        graph: Its graph, and the event of each node; None until it was asked for.
     """
 
     log: PassLog
     calls: Sequence[object]
     front: Part
     rest: Part
+    graph: tuple[Graph, IntColumn] | None = None
 
     @classmethod
     def of(cls, log: PassLog, calls: Sequence[object], front: int) -> "Known":
         """Look at a pass; `front` operations ran before its first module call."""
         names = [_profiled_name(log.ops[raw[0]].name) for raw in log.events]
         instead = [_instead(name, raw[7]) for name, raw in zip(names, log.events, strict=True)]
-        columns = names, instead, _unseen(log)
-        front_part, rest = (Part(*(column[rows] for column in columns)) for rows in (slice(front), slice(front, None)))
+        unseen = _unseen(log)
+        front_part = Part(names[:front], instead[:front], unseen[:front])
+        rest = Part(names[front:], instead[front:], unseen[front:])
         return cls(log, calls, front_part, rest)
 
 

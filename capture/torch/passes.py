@@ -200,7 +200,8 @@ class Passes:
         self._blind = not self.turns.calls
         if log is None or log.level is None:
             self._end_ns = time.perf_counter_ns()
-            self.light.finish(log, status, error and failure_of(error, self._mode.failed), self.notices)
+            failure = None if error is None else failure_of(error, self._mode.failed)
+            self.light.finish(log, status, failure, self.notices)
             return
         # What is waited for after the last operation of a turn, such as data, is waited for by the next.
         turned = self.turns.worked and not self._marked and log.ends

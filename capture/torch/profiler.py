@@ -21,7 +21,7 @@ from graphreel.capture.torch.spared import let_through
 _LOG_LEVEL = "KINETO_LOG_LEVEL"
 _ENTRIES = ("_prepare_profiler", "_enable_profiler")
 
-_WITHIN = (torch.autograd.Function.apply.__func__.__code__, torch._ops.OpOverload.__call__.__code__)
+_WITHIN = (vars(torch.autograd.Function)["apply"].__func__.__code__, torch._ops.OpOverload.__call__.__code__)
 """Functions that call C++, which calls Python again while a profile of it is taken."""
 
 _open_ranges: list[Any] = []

@@ -98,7 +98,7 @@ class TorchRecorder:
             HookNotice(),
             self._passes.profiler,
         ]
-        self._hooks += self._passes.light.hooks(self._guarded)
+        self._hooks += self._passes.light.hooks()
         self._resting = Resting(self._hooks[:2], self._mode.calls)
         self._mode.wakes = self._resting.end
         compiled, threads, news = CompiledCode(self._mode, self._scope_begins), ThreadNotice(), CompilerNews()
