@@ -245,7 +245,11 @@ class _FoldLabels(_ScopeLabels):
     def __call__(self, box: int, scope: int) -> Label:
         members = repeats(self.graph).members(scope)
         title = f"{_fold_class(self.graph, scope)} × {len(members)}"
-        detail = f"{_fold_range(self.graph, members[0], members[-1])} · {_nodes_text(int(self.nodes[box]))}"
+        which = _fold_range(self.graph, members[0], members[-1])
+        if self.graph.scopes.kind[scope] == ScopeKind.DETECTED:
+            # Of blocks that were found the numbers say nothing; what is in them does.
+            which = self.graph.strings[self.graph.scopes.type[scope]]
+        detail = f"{which} · {_nodes_text(int(self.nodes[box]))}"
         return (Span(one_line(title), TITLE),), (Span(one_line(detail), DETAIL),)
 
 
