@@ -24,6 +24,10 @@ _FEW = 3
 _LONG = 400
 """How many characters of one attribute are shown."""
 
+_TIMES = {"start_ns": "starts at", "duration_ns": "took", "backward_ns": "backward"}
+_COLUMNS = {"item": "gave number"}
+"""What the columns of an iteration are called, where that is not their own name."""
+
 NOTHING: Mapping[int, Known] = MappingProxyType({})
 """Nothing is known of any value's numbers."""
 
@@ -188,9 +192,13 @@ class Inspector:
             if np.issubdtype(column.dtype, np.floating) and np.isnan(number):
                 continue  # this column has nothing to say of this node
             if name.endswith("_ns"):
-                yield {"start_ns": "starts at", "duration_ns": "took"}.get(name, name), duration_text(int(number))
+                if number or name != "backward_ns":  # 0 where nothing ran backward for this node
+                    yield _TIMES.get(name, escape(name.removesuffix("_ns"))), duration_text(int(number))
             else:
-                yield escape(name), f"{number:.6g}" if isinstance(number.item(), float) else escape(str(number))
+                yield (
+                    _COLUMNS.get(name, escape(name)),
+                    f"{number:.6g}" if isinstance(number.item(), float) else escape(str(number)),
+                )
 
     def _error(self, node: int | None) -> str:
         """The exception of the iteration, where it concerns this node, or, for None, in any case."""
