@@ -32,6 +32,8 @@ class Declaration:
         when: The name of a method or property of the owner that says whether it can be done now.
         checked: The name of a property of the owner that says whether it is on; for actions that switch.
         section: Whether a line sets it off from what stands above it in the menu.
+        within: The name of the widget that has to have the focus for the shortcuts; empty for any in the window.
+            For keys that other widgets have a use of their own for.
     """
 
     name: str
@@ -43,6 +45,7 @@ class Declaration:
     when: str = ""
     checked: str = ""
     section: bool = False
+    within: str = ""
 
 
 def action(
@@ -56,10 +59,11 @@ def action(
     when: str = "",
     checked: str = "",
     section: bool = False,
+    within: str = "",
 ) -> Callable[[Method], Method]:
     """Declare a method an action; see `Declaration` for the arguments."""
     shortcuts = (keys,) if isinstance(keys, str) else tuple(keys)
-    declaration = Declaration(name, text, shortcuts, menu, tip, icon, when, checked, section)
+    declaration = Declaration(name, text, shortcuts, menu, tip, icon, when, checked, section, within)
 
     def mark(method: Method) -> Method:
         method.__dict__["action"] = declaration
@@ -104,8 +108,11 @@ class Actions:
     def unregister(self, owner: QObject) -> None:
         """Take an object's actions away again."""
         for name in [known for known, its in self._owners.items() if its is owner]:
-            self._window.removeAction(self._actions[name])
-            self._actions.pop(name).deleteLater()
+            made = self._actions.pop(name)
+            for widget in made.associatedObjects():
+                if isinstance(widget, QWidget):
+                    widget.removeAction(made)
+            made.deleteLater()
             del self._declared[name], self._owners[name]
 
     def refresh(self) -> None:
@@ -125,7 +132,9 @@ class Actions:
         made = QAction(declared.text, self._window)
         made.setObjectName(declared.name)
         made.setShortcuts([QKeySequence(keys) for keys in declared.keys])
-        made.setShortcutContext(Qt.ShortcutContext.WindowShortcut)
+        widget = self._window.findChild(QWidget, declared.within) if declared.within else self._window
+        every, one = Qt.ShortcutContext.WindowShortcut, Qt.ShortcutContext.WidgetShortcut
+        made.setShortcutContext(one if declared.within else every)
         shown = f"{declared.tip or declared.text.rstrip('…')}"
         made.setStatusTip(shown)
         made.setToolTip(f"{shown} ({key_text(declared)})" if declared.keys else shown)
@@ -136,7 +145,8 @@ class Actions:
             self.refresh()
 
         made.triggered.connect(run)
-        self._window.addAction(made)
+        if widget is not None:
+            widget.addAction(made)
         return made
 
 

@@ -22,6 +22,16 @@ def box_of(view: VisibleGraph, selection: Selection) -> int | None:
             return None
 
 
+def boxes_of(view: VisibleGraph, selection: Selection) -> frozenset[int]:
+    """The boxes that stand for all that is selected, as `box_of` does for one thing."""
+    first = box_of(view, selection)
+    if not selection.is_several:
+        return frozenset() if first is None else frozenset({first})
+    nodes = np.fromiter(selection.every_node, dtype=np.int64)
+    scopes = (_box_of_scope(view, scope) for scope in selection.every_scope)
+    return frozenset(np.unique(view.node_box[nodes]).tolist()) | {box for box in scopes if box is not None}
+
+
 def selection_of(view: VisibleGraph, box: int) -> Selection:
     """What a box stands for."""
     ref = int(view.ref[box])
@@ -36,12 +46,11 @@ def overlay_of(session: Session) -> Overlay:
     scene, shown = session.scene, session.shown
     if scene is None or shown is None or scene.view.graph is not shown.graph:
         return Overlay()
-    box = box_of(scene.view, session.selection)
     hits = session.hits
     found = frozenset[int]() if hits is None else frozenset(np.unique(scene.view.node_box[hits.nodes]).tolist())
     return Overlay(
         cursor=session.cursor.node,
-        selected=frozenset() if box is None else frozenset({box}),
+        selected=boxes_of(scene.view, session.selection),
         failed=session.failed_node,
         found=found,
     )

@@ -32,6 +32,7 @@ class Session(QObject):
 
     Signals:
         grew: The open trace has more iterations than before, or its recording ended.
+        arranged: `expanded` or `unfolded` changed; the picture follows.
         picture_changed: `scene` is another.
         hits_changed: `hits` is another.
         went_to: The user asked to see what is selected now, wherever it is.
@@ -41,6 +42,7 @@ class Session(QObject):
     """
 
     grew = Signal()
+    arranged = Signal()
     picture_changed = Signal()
     hits_changed = Signal()
     went_to = Signal()
@@ -91,14 +93,9 @@ class Session(QObject):
 
         `failed` hears of it then, instead of whoever listens to the signal of that name.
         """
+        title = f"Opening {path.name}"
         self.jobs.run(
-            "open",
-            work.open_file,
-            path,
-            then=self.show_trace,
-            failed=failed,
-            dropped=Trace.close,
-            title=f"Opening {path.name}",
+            "open", work.open_file, path, then=self.show_trace, failed=failed, dropped=Trace.close, title=title
         )
 
     def show_trace(self, trace: Trace) -> None:
@@ -129,15 +126,8 @@ class Session(QObject):
     def show_iteration(self, index: int) -> None:
         """Bring another iteration of the trace on screen."""
         if self.trace is not None:
-            self.jobs.run(
-                "iteration",
-                work.load_iteration,
-                self.trace,
-                index,
-                self.view,
-                then=self._show,
-                title=f"Reading iteration {index}",
-            )
+            asked = self.trace, index, self.view
+            self.jobs.run("iteration", work.load_iteration, *asked, then=self._show, title=f"Reading iteration {index}")
 
     def show_view(self, view: str) -> None:
         """Bring another view of the pass on screen; empty for the pass itself."""
@@ -202,6 +192,12 @@ class Session(QObject):
             # A run of which a scope was open stays unfolded when that closes: nothing else shall move then.
             self._keep_unfolded(expanded - self.expanded)
             self.expanded = expanded
+            self._draw()
+
+    def arrange(self, expanded: Iterable[str], unfolded: Iterable[str]) -> None:
+        """Open just these scopes, and unfold just these runs."""
+        if self.shown is not None:
+            self.expanded, self.unfolded = set(expanded), set(unfolded)
             self._draw()
 
     def toggle(self, path: str) -> None:
@@ -272,6 +268,7 @@ class Session(QObject):
 
     def _draw(self) -> None:
         assert self.shown is not None
+        self.arranged.emit()
         graph = self.shown.graph
         self.jobs.run(
             "layout",

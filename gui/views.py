@@ -1,6 +1,6 @@
 """What the session tells its views, and the small values it tells it with."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Protocol, TypeAlias
@@ -10,7 +10,7 @@ import numpy.typing as npt
 from graphreel.analysis import Cursor, node_of_pass, node_of_view
 from graphreel.analysis.arrays import Histogram
 from graphreel.analysis.stepping import same_node
-from graphreel.graph import Graph, NodeId, Scope, ScopeId, ValueId
+from graphreel.graph import Graph, NodeId, Scope, ScopeId, ValueId, node_keys
 from graphreel.tracefile import Iteration, Trace
 from graphreel.tracefile.extras import Finding, Kernels
 
@@ -26,10 +26,19 @@ class What(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """The node, scope or value that is selected everywhere, or nothing."""
+    """The node, scope or value that is selected everywhere, or nothing; and what is selected besides.
+
+    Views that show one thing show the primary one. Of several things each is a node or a scope.
+
+    Attributes:
+        what, id: The primary one.
+        nodes, scopes: The others.
+    """
 
     what: What = What.NOTHING
     id: int = -1
+    nodes: frozenset[int] = frozenset()
+    scopes: frozenset[int] = frozenset()
 
     @classmethod
     def of_node(cls, node: int) -> "Selection":
@@ -45,6 +54,44 @@ class Selection:
     def of_value(cls, value: int) -> "Selection":
         """This value."""
         return cls(What.VALUE, ValueId(int(value)))
+
+    @classmethod
+    def of(cls, nodes: Iterable[int], scopes: Iterable[int] = (), primary: "Selection | None" = None) -> "Selection":
+        """All of these; `primary` is the primary one if it is among them, else the first node or scope is."""
+        every, around = frozenset(nodes), frozenset(scopes)
+        if not (every or around):
+            return cls()
+        first = cls() if primary is None or primary.what is What.VALUE else primary.primary
+        if not (first and first.every_node <= every and first.every_scope <= around):
+            first = cls.of_node(min(every)) if every else cls.of_scope(min(around))
+        return cls(first.what, first.id, every - first.every_node, around - first.every_scope)
+
+    @property
+    def primary(self) -> "Selection":
+        """The primary one alone."""
+        return Selection(self.what, self.id)
+
+    @property
+    def every_node(self) -> frozenset[int]:
+        """All nodes that are selected."""
+        return self.nodes | {self.id} if self.what is What.NODE else self.nodes
+
+    @property
+    def every_scope(self) -> frozenset[int]:
+        """All scopes that are selected."""
+        return self.scopes | {self.id} if self.what is What.SCOPE else self.scopes
+
+    @property
+    def is_several(self) -> bool:
+        """Whether more than one thing is selected."""
+        return bool(self.nodes or self.scopes)
+
+    def toggled(self, other: "Selection") -> "Selection":
+        """With the other's nodes and scopes besides, and it the primary one; without them if all were selected."""
+        nodes, scopes = self.every_node, self.every_scope
+        if other.every_node <= nodes and other.every_scope <= scopes:
+            return Selection.of(nodes - other.every_node, scopes - other.every_scope, self)
+        return Selection.of(nodes | other.every_node, scopes | other.every_scope, other)
 
     def __bool__(self) -> bool:
         return self.what is not What.NOTHING
@@ -136,10 +183,21 @@ def carried_selection(selection: Selection, old: Shown | None, shown: Shown) -> 
     """What was selected, in another graph: nodes by key, or by link in another view; scopes by path."""
     if old is None or old.graph is shown.graph:
         return selection
+    if selection.is_several and old.view == shown.view:
+        keys, rows = node_keys(old.graph), {key: node for node, key in enumerate(node_keys(shown.graph))}
+        nodes = [rows[keys[node]] for node in selection.every_node if keys[node] in rows]
+        scopes = [_same_scope(scope, old, shown) for scope in selection.every_scope]
+        found = [scope for scope in scopes if scope is not None]
+        return Selection.of(nodes, found, carried_selection(selection.primary, old, shown))
     if selection.what is What.NODE:
         node = linked(NodeId(selection.id), old, shown)
         return Selection() if node is None else Selection.of_node(node)
     if selection.what is What.SCOPE:
-        path = old.graph.paths[selection.id]
-        return Selection.of_scope(shown.graph.paths.index(path)) if path in shown.graph.paths else Selection()
+        scope = _same_scope(selection.id, old, shown)
+        return Selection() if scope is None else Selection.of_scope(scope)
     return Selection()
+
+
+def _same_scope(scope: int, old: Shown, shown: Shown) -> int | None:
+    path = old.graph.paths[scope]
+    return shown.graph.paths.index(path) if path in shown.graph.paths else None
