@@ -20,8 +20,8 @@ from graphreel.render.spatial import Area, Rows
 
 _TINTS = {Mark.FOUND: 26, Mark.SELECTED: 0, Mark.FAILED: 26, Mark.CURSOR: 0}
 """How strongly a marked box is tinted where the picture is too small for the outline to tell much, of 255."""
-_MANY = 300
-"""More finds than this are only tinted: outlines would cover everything, and take long."""
+MANY = 300
+"""More finds, or boxes selected, than this are only tinted: outlines would cover everything, and take long."""
 
 
 class Marks:
@@ -37,10 +37,11 @@ class Marks:
         """Paint the marks in an area; outlines keep their weight on screen however small the picture is."""
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         rows = self._in(area)
-        finds = rows[self._marks[rows] == Mark.FOUND]
-        if len(finds) > _MANY:
-            self._tint(painter, theme, finds, zoom)
-            rows = rows[self._marks[rows] != Mark.FOUND]
+        for mark in (Mark.FOUND, Mark.SELECTED):
+            alike = self._marks[rows] == mark
+            if np.count_nonzero(alike) > MANY:
+                self._tint(painter, QColor(theme.mark_colour(mark)), rows[alike], zoom)
+                rows = rows[~alike]
         for row in rows.tolist():
             _paint_mark(painter, self._scene, theme, int(self._boxes[row]), Mark(self._marks[row]), zoom)
 
@@ -49,8 +50,7 @@ class Marks:
         left, top, right, bottom = area[0] - 2 * BADGE, area[1] - BADGE, area[2] + BADGE, area[3] + BADGE
         return np.flatnonzero((x <= right) & (x + width >= left) & (y <= bottom) & (y + height >= top))
 
-    def _tint(self, painter: QPainter, theme: Theme, rows: Rows, zoom: float) -> None:
-        tint = QColor(theme.mark_colour(Mark.FOUND))
+    def _tint(self, painter: QPainter, tint: QColor, rows: Rows, zoom: float) -> None:
         tint.setAlpha(110)
         painter.setPen(Qt.PenStyle.NoPen)
         painter.setBrush(tint)

@@ -17,6 +17,7 @@ from graphreel.gui.canvas.batches import Batches
 from graphreel.gui.canvas.chip_painting import TYPES_FROM, ChipPainting
 from graphreel.gui.canvas.edge_painting import edge_pen, paint_routes
 from graphreel.gui.canvas.lettering import Lettering
+from graphreel.gui.canvas.marking import MANY
 from graphreel.gui.canvas.stub_painting import StubPainting
 from graphreel.layout.types import BoxKind, FloatColumn
 from graphreel.render import TEXT_STYLES, Overlay, Scene, Theme
@@ -191,19 +192,19 @@ class Painting:
             )
 
     def paint_joined(self, painter: QPainter, theme: Theme, overlay: Overlay, zoom: float) -> None:
-        """Draw the edges of the selected boxes once more, in the accent colour."""
-        if not overlay.selected:
+        """Draw the edges of the selected box once more, in the accent colour; of several those between them."""
+        if not 0 < len(overlay.selected) <= MANY:
             return
-        chosen = np.fromiter(overlay.selected, dtype=np.int64)
-        view = self.scene.view
-        routed = self.scene.where.routed
-        joined = routed[np.isin(view.edge_source[routed], chosen) | np.isin(view.edge_target[routed], chosen)]
+        chosen, alone = np.fromiter(overlay.selected, dtype=np.int64), len(overlay.selected) == 1
+        view, routed, hidden = self.scene.view, self.scene.where.routed, self.stubs.edges_at(overlay.selected)
+        ends = np.isin(view.edge_source, chosen).astype(np.uint8) + np.isin(view.edge_target, chosen)
+        joined = routed[ends[routed] > (0 if alone else 1)]
         pen = QPen(QColor(theme.accent), max(2.0, 1.2 / zoom))
         pen.setCapStyle(Qt.PenCapStyle.RoundCap)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         for _ in paint_routes(painter, self.batches, self.scene.placement, joined, pen, zoom):
             pass
-        self.stubs.paint_whole(painter, theme, self.stubs.edges_at(overlay.selected), zoom)
+        self.stubs.paint_whole(painter, theme, hidden[ends[hidden] > (0 if alone else 1)], zoom)
 
     def texts_of(self, boxes: Rows, zoom: float) -> Rows:
         """The rows of the texts of some boxes that can be read at this zoom, by style and then by class."""
