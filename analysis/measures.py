@@ -192,3 +192,17 @@ def _extents(graph: Graph) -> tuple[FloatColumn, FloatColumn]:
         found = np.append(elements, np.nan), np.append(np.diff(start).astype(np.float64), np.nan)
         _known[graph] = found
     return found
+
+
+def quantity_text(number: float, unit: Unit) -> str:
+    """A number with the unit that suits, three digits that count: `1.24 ms`, `4.3 MB`, `3,230`, `-0.012`."""
+    if unit is Unit.TIME:
+        for name, size in (("s", 1e9), ("ms", 1e6), ("µs", 1e3)):
+            if number >= size:
+                return f"{number / size:.3g} {name}" if number < 1000 * size else f"{number / size:,.0f} {name}"
+        return f"{number:.3g} ns"
+    if unit is Unit.BYTES:
+        names = ("B", "kB", "MB", "GB", "TB")
+        power = int(min(np.log2(max(number, 1)) // 10, len(names) - 1))
+        return f"{number / 1024**power:.4g} {names[power]}"
+    return f"{number:,.0f}" if unit is Unit.COUNT else f"{number:.3g}"

@@ -33,8 +33,8 @@ FIELDS = {
 RELATIONS = (">=", "<=", "!=", ">", "<", "=")
 _UNITS: dict[Unit, dict[str, float]] = {
     Unit.TIME: {"ns": 1, "us": 1e3, "µs": 1e3, "μs": 1e3, "ms": 1e6, "s": 1e9, "min": 60e9},
-    Unit.BYTES: {"b": 1, "kb": 1 << 10, "mb": 1 << 20, "gb": 1 << 30, "tb": 1 << 40}
-    | {"kib": 1 << 10, "mib": 1 << 20, "gib": 1 << 30, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30},
+    Unit.BYTES: {"b": 1.0}
+    | {f"{letter}{rest}": 1024.0**power for power, letter in enumerate("kmgt", 1) for rest in ("", "b", "ib")},
     Unit.COUNT: {"": 1, "k": 1e3, "m": 1e6, "g": 1e9},
     Unit.NUMBER: {"": 1, "k": 1e3, "m": 1e6, "g": 1e9},
 }

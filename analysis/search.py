@@ -15,7 +15,8 @@ import numpy.typing as npt
 
 from graphreel.analysis.measures import MEASURES, NOTHING_RECORDED, Recorded, node_numbers, value_numbers
 from graphreel.analysis.query import Comparison, Either, Every, QueryError, Term, Without, Word, parse_query
-from graphreel.analysis.search_fields import BoolColumn, FieldTexts, field_texts, is_shape
+from graphreel.analysis.search_fields import FieldTexts, field_texts, is_shape
+from graphreel.analysis.texts import BoolColumn
 from graphreel.graph import NONE, Graph, Progress, Unwatched
 from graphreel.graph.types import ByteColumn, IntColumn
 

@@ -101,7 +101,7 @@ class Texts:
             return np.zeros(0, dtype=np.intp)
         wanted = np.frombuffer(piece.encode("utf-8", "surrogatepass"), dtype=np.uint8)
         order = np.argsort(self._often[wanted], kind="stable")
-        places = np.flatnonzero(self._bytes == wanted[order[0]]) - order[0]
+        places: Rows = np.flatnonzero(self._bytes == wanted[order[0]]) - order[0]
         places = places[(places >= 0) & (places + len(wanted) <= len(self._bytes))]
         for at in order[1:]:
             places = places[self._bytes[places + at] == wanted[at]]

@@ -1,6 +1,7 @@
 """Pictures of graphs: a placed graph becomes a Scene, a Scene becomes SVG. Nothing here knows Qt."""
 
 from graphreel.render.build import build_scene, picture
+from graphreel.render.colouring import COLOUR_BY, coloured
 from graphreel.render.labels import measure
 from graphreel.render.overlay import Mark, Overlay
 from graphreel.render.scene import EdgeLabels, Scene, Texts
@@ -10,6 +11,7 @@ from graphreel.render.theme import DARK, LIGHT, THEMES, BoxPaint, EdgePaint, The
 
 __all__ = [
     "BOX_CLASSES",
+    "COLOUR_BY",
     "DARK",
     "EDGE_CLASSES",
     "LIGHT",
@@ -27,6 +29,7 @@ __all__ = [
     "Texts",
     "Theme",
     "build_scene",
+    "coloured",
     "measure",
     "picture",
     "to_svg",

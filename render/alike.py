@@ -78,7 +78,7 @@ def _node_keys(graph: Graph, most_weights: int) -> Whole:
     if known is not None and known[0] == most_weights:
         return known[1]
     values = graph.values
-    first, count = _first_outputs(graph)
+    first, count = first_outputs(graph)
     known_type = first != NONE
     dtype = np.where(known_type, values.dtype[first], -1) if graph.value_count else first
     shape = np.where(known_type, values.shape[first], -2) if graph.value_count else first
@@ -87,7 +87,7 @@ def _node_keys(graph: Graph, most_weights: int) -> Whole:
     return found
 
 
-def _first_outputs(graph: Graph) -> tuple[Whole, Whole]:
+def first_outputs(graph: Graph) -> tuple[Whole, Whole]:
     """The first value that each node gives, or -1, and how many it gives."""
     values = graph.values
     made = np.flatnonzero(values.producer != NONE)

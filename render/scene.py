@@ -67,6 +67,33 @@ class StubChips:
     end: IntColumn
 
 
+@dataclass(frozen=True, slots=True)
+class LegendEntry:
+    """One colour of a legend, as an index into COLOUR_CLASSES, what it stands for, and how many there are."""
+
+    colour: int
+    text: str
+    count: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Legend:
+    """What the colours of boxes mean.
+
+    Attributes:
+        entries: Colours that each stand for one thing.
+        scale: Smallest, median and largest number of a scale, as texts; empty for no scale.
+        median: Where on the scale the median stands, from 0 to 1.
+        note: What the colour of a closed group tells.
+    """
+
+    title: str
+    entries: tuple[LegendEntry, ...] = ()
+    scale: tuple[str, ...] = ()
+    median: float = 0.5
+    note: str = ""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Scene:
     """What to draw, back to front: groups, edges, their chips, boxes, texts, stubs.
@@ -83,6 +110,7 @@ class Scene:
         edge_labels: The chips on edges.
         stub_chips: The chips in place of edges.
         where: What stands where.
+        legend: What the boxes are coloured by, where that is not what they are.
     """
 
     view: VisibleGraph
@@ -96,3 +124,4 @@ class Scene:
     edge_labels: EdgeLabels
     stub_chips: StubChips
     where: Whereabouts
+    legend: Legend | None = None

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from enum import IntEnum
 
+from graphreel.render.colours import COLOUR_CLASSES
+
 
 class BoxClass(IntEnum):
     """What a theme colours a box by: what kind of operation it is, or which phase a scope belongs to."""
@@ -53,8 +55,8 @@ def _words(kinds: type[IntEnum]) -> tuple[str, ...]:
     return tuple(kind.name.lower().replace("_", "-") for kind in kinds)
 
 
-BOX_CLASSES = _words(BoxClass)
-"""The classes' names, as CSS spells them (`scope-forward`), by their index."""
+BOX_CLASSES = (*_words(BoxClass), *COLOUR_CLASSES)
+"""The classes' names, as CSS spells them (`scope-forward`), by their index; those of coloured boxes come last."""
 
 EDGE_CLASSES = _words(EdgeClass)
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from graphreel.layout.types import BoxKind
 from graphreel.render.labels import PADDING_X, title_middle
+from graphreel.render.legend import placed
 from graphreel.render.overlay import NO_MARKS, Mark, Overlay
 from graphreel.render.scene import Scene
 from graphreel.render.shapes import (
@@ -22,7 +23,8 @@ from graphreel.render.shapes import (
     mark_rect,
     stack,
 )
-from graphreel.render.styles import BOX_CLASSES, COUNT, EDGE_CLASSES, TEXT_STYLES
+from graphreel.render.styles import BOX_CLASSES, COUNT, EDGE_CLASSES, TEXT_STYLES, BoxClass
+from graphreel.render.svg_legend import GAP, legend_lines
 from graphreel.render.svg_style import style_sheet
 from graphreel.render.theme import LIGHT, MOST_TONES, Theme
 from graphreel.render.xml import escaped, number, numbers
@@ -37,14 +39,20 @@ def to_svg(scene: Scene, theme: Theme = LIGHT, overlay: Overlay = NO_MARKS, *, e
     It asks for the bundled font by name; a machine that lacks it shows another, squeezed or stretched to the same
     width. With `embed_font` the font goes into the file (about 220 KB) and the picture looks the same everywhere.
     """
-    width, height = (number(side + 2 * MARGIN) for side in scene.placement.size)
+    legend = None if scene.legend is None else placed(scene.legend)
+    across, down = scene.placement.size
+    whole = (max(across, legend.width), down + GAP + legend.height) if legend is not None else (across, down)
+    width, height = (number(side + 2 * MARGIN) for side in whole)
     view_box = f"{number(-MARGIN)} {number(-MARGIN)} {width} {height}"
     head = (
         f'<svg class="graphreel {theme.name}" height="{height}" role="img" viewBox="{view_box}" width="{width}"'
         ' xmlns="http://www.w3.org/2000/svg">'
     )
     page = f'<rect class="page" height="{height}" width="{width}" x="{number(-MARGIN)}" y="{number(-MARGIN)}"/>'
-    lines = ['<?xml version="1.0" encoding="UTF-8"?>', head, style_sheet(theme, embed_font=embed_font), page]
+    coloured = (
+        None if legend is None else frozenset(scene.box_class.tolist() + [len(BoxClass) + f[4] for f in legend.fields])
+    )
+    lines = ['<?xml version="1.0" encoding="UTF-8"?>', head, style_sheet(theme, coloured, embed_font=embed_font), page]
     layers = {
         "groups": _frames(scene),
         "edges": _edges(scene),
@@ -56,6 +64,7 @@ def to_svg(scene: Scene, theme: Theme = LIGHT, overlay: Overlay = NO_MARKS, *, e
     }
     for name, items in layers.items():
         lines += [f'<g class="{name}">', *items, "</g>"]
+    lines += [] if legend is None else legend_lines(legend, down + GAP)
     return "\n".join([*lines, "</svg>", ""])
 
 

@@ -1,19 +1,20 @@
 """The style sheet of an SVG: every colour, line and text style of a theme as CSS."""
 
 from base64 import b64encode
+from collections.abc import Iterator
 
 from graphreel.assets import FONT_FAMILY, font_file
 from graphreel.render.overlay import Mark
 from graphreel.render.shapes import MARK_DASH, MARK_WIDTH
-from graphreel.render.styles import BOX_CLASSES, EDGE_CLASSES, TEXT_STYLES
+from graphreel.render.styles import BOX_CLASSES, EDGE_CLASSES, TEXT_STYLES, BoxClass
 from graphreel.render.theme import MOST_TONES, BoxPaint, EdgePaint, Theme, halo_colour
 from graphreel.render.xml import number, numbers
 
 _FALLBACKS = 'Inter, system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif'
 
 
-def style_sheet(theme: Theme, *, embed_font: bool = False) -> str:
-    """The `<style>` element.
+def style_sheet(theme: Theme, coloured: frozenset[int] | None = None, *, embed_font: bool = False) -> str:
+    """The `<style>` element; of a coloured picture `coloured` are the classes of boxes that it has.
 
     Everything is said below `.graphreel.light` or `.graphreel.dark`: a page around the picture keeps its own styles,
     and may hold pictures in both themes.
@@ -25,12 +26,17 @@ def style_sheet(theme: Theme, *, embed_font: bool = False) -> str:
         ".line,.chevron,.outline{fill:none}",
         ".chevron{stroke-linecap:round;stroke-linejoin:round;stroke-width:1.5}",
         *(rule for style in TEXT_STYLES for rule in _text_rules(style.name, style.size, style.weight, style.italic)),
-        *(rule for name, paint in zip(BOX_CLASSES, theme.boxes, strict=True) for rule in _box_rules(name, paint)),
+        *(
+            rule
+            for name, paint in list(zip(BOX_CLASSES, theme.boxes, strict=True))[: len(BoxClass)]
+            for rule in _box_rules(name, paint)
+        ),
         *(rule for name, paint in zip(EDGE_CLASSES, theme.edges, strict=True) for rule in _edge_rules(name, paint)),
         f".chip .shape{{fill:{theme.page};stroke-width:1}}",
         *_halo_rules(theme),
         *(_muted(style.name, theme) for style in TEXT_STYLES if style.muted),
         *(rule for mark in Mark for rule in _mark_rules(mark, theme)),
+        *_colour_rules(theme, coloured),
     ]
     fonts = [_font_face(weight) for weight in (400, 600)] if embed_font else []
     root = f".graphreel.{theme.name}"
@@ -56,6 +62,23 @@ def _box_rules(name: str, paint: BoxPaint) -> list[str]:
     if name.startswith(("scope", "group")):
         rules.append(f".box.{name} .chevron,.header.{name} .chevron{{stroke:{paint.text}}}")
     return rules
+
+
+def _colour_rules(theme: Theme, coloured: frozenset[int] | None) -> Iterator[str]:
+    """The classes of coloured boxes, whose writing all stands in one colour, and the legend's."""
+    if coloured is None:
+        return
+    yield f".legend .ground{{fill:{theme.page};stroke:{theme.border}}}"
+    yield f".legend text{{fill:{theme.text}}}"
+    yield f".legend .detail,.legend .count{{fill:{theme.muted}}}"
+    yield f".legend .tick{{stroke:{theme.text};stroke-width:1.5;fill:none}}"
+    for row in sorted(coloured):
+        if row >= len(BoxClass):
+            name, paint = BOX_CLASSES[row], theme.boxes[row]
+            yield f".box.{name} rect{{fill:{paint.fill};stroke:{paint.stroke}}}"
+            yield f".box.{name} text,.box.{name} text.detail{{fill:{paint.text}}}"
+            yield f".box.{name} .chevron{{stroke:{paint.text}}}"
+            yield f".legend .field.{name}{{fill:{paint.fill}}}"
 
 
 def _halo_rules(theme: Theme) -> list[str]:

@@ -6,8 +6,9 @@ every outline and edge one of at least 3 : 1 with the page where it tells someth
 
 from dataclasses import dataclass
 
+from graphreel.render.colours import fills
 from graphreel.render.overlay import Mark
-from graphreel.render.styles import BOX_CLASSES, EDGE_CLASSES
+from graphreel.render.styles import BOX_CLASSES, EDGE_CLASSES, BoxClass
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +80,37 @@ class Theme:
         return colours[mark]
 
 
-def _boxes(**paints: BoxPaint) -> tuple[BoxPaint, ...]:
-    return tuple(paints[name.replace("-", "_")] for name in BOX_CLASSES)
+def contrast(one: str, other: str) -> float:
+    """The contrast of two colours as WCAG defines it, from 1 to 21."""
+    lighter, darker = sorted((_luminance(one), _luminance(other)), reverse=True)
+    return (lighter + 0.05) / (darker + 0.05)
+
+
+def blend(over: str, under: str, opacity: float) -> str:
+    """The colour that `over` gives when it is laid on `under`."""
+    pairs = zip(_channels(over), _channels(under), strict=True)
+    return "#" + "".join(f"{round(top * opacity + bottom * (1 - opacity)):02x}" for top, bottom in pairs)
+
+
+def _channels(colour: str) -> tuple[int, ...]:
+    return tuple(bytes.fromhex(colour[1:]))
+
+
+def _luminance(colour: str) -> float:
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in (b / 255 for b in _channels(colour))]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def _boxes(page: str, *, dark: bool, **paints: BoxPaint) -> tuple[BoxPaint, ...]:
+    own = [paints[name.replace("-", "_")] for name in BOX_CLASSES[: len(BoxClass)]]
+    return (*own, *(_colour_paint(fill, page, dark=dark) for fill in fills(dark=dark)))
+
+
+def _colour_paint(fill: str, page: str, *, dark: bool) -> BoxPaint:
+    """A coloured box: writing in black or white, whichever is easier to read, and an outline that shows on the page."""
+    text = max("#000000", "#ffffff", key=lambda ink: contrast(ink, fill))
+    strokes = (blend("#ffffff" if dark else "#000000", fill, share / 20) for share in range(4, 21))
+    return BoxPaint(fill, next(stroke for stroke in strokes if contrast(stroke, page) >= 3.05), text)
 
 
 def _edges(**paints: EdgePaint) -> tuple[EdgePaint, ...]:
@@ -108,6 +138,8 @@ LIGHT = Theme(
     found="#8a2fc0",
     on_mark="#ffffff",
     boxes=_boxes(
+        "#fbfcfd",
+        dark=False,
         compute=BoxPaint("#dce8fd", "#4f82e3", "#143c80"),
         activation=BoxPaint("#fdebcd", "#b97d12", "#694200"),
         normalization=BoxPaint("#d4f1ec", "#2b9a8b", "#0a5047"),
@@ -161,6 +193,8 @@ DARK = Theme(
     found="#d69bff",
     on_mark="#14171c",
     boxes=_boxes(
+        "#13161b",
+        dark=True,
         compute=BoxPaint("#1b2f52", "#5a8cec", "#d3e2ff"),
         activation=BoxPaint("#42310f", "#cf972f", "#ffe3b0"),
         normalization=BoxPaint("#113b36", "#3aa999", "#bff0e7"),
@@ -196,18 +230,6 @@ DARK = Theme(
 THEMES = {theme.name: theme for theme in (LIGHT, DARK)}
 
 
-def contrast(one: str, other: str) -> float:
-    """The contrast of two colours as WCAG defines it, from 1 to 21."""
-    lighter, darker = sorted((_luminance(one), _luminance(other)), reverse=True)
-    return (lighter + 0.05) / (darker + 0.05)
-
-
-def blend(over: str, under: str, opacity: float) -> str:
-    """The colour that `over` gives when it is laid on `under`."""
-    pairs = zip(_channels(over), _channels(under), strict=True)
-    return "#" + "".join(f"{round(top * opacity + bottom * (1 - opacity)):02x}" for top, bottom in pairs)
-
-
 MOST_TONES = 8
 """Groups nested deeper than this are as deep in tone for `halo_colour`."""
 
@@ -215,12 +237,3 @@ MOST_TONES = 8
 def halo_colour(group: BoxPaint, page: str, depth: int) -> str:
     """The tone of a group that stands `depth` groups deep (1 is outermost), to keep its title apart from edges."""
     return blend(group.fill, page, 1 - (1 - group.opacity) ** min(depth, MOST_TONES))
-
-
-def _channels(colour: str) -> tuple[int, ...]:
-    return tuple(bytes.fromhex(colour[1:]))
-
-
-def _luminance(colour: str) -> float:
-    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in (b / 255 for b in _channels(colour))]
-    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from graphreel.analysis import find_meant
+from graphreel.analysis import Recorded, find_meant
 from graphreel.graph import (
     Graph,
     GraphreelError,
@@ -19,7 +19,7 @@ from graphreel.graph import (
     to_json,
 )
 from graphreel.layout import default_expansion, lay_out, visible
-from graphreel.render import THEMES, Overlay, build_scene, measure, to_svg
+from graphreel.render import COLOUR_BY, THEMES, Overlay, build_scene, coloured, measure, to_svg
 from graphreel.tracefile import Iteration, Trace, UnknownIteration
 
 PICTURES = (".svg", ".png", ".pdf")
@@ -89,6 +89,13 @@ class ExportError(GraphreelError):
 @click.option("--collapse", multiple=True, metavar="PATTERN", help="Keep the scopes that match closed.")
 @click.option("--theme", type=click.Choice(["light", "dark"]), default="light", show_default=True)
 @click.option("--embed-font", is_flag=True, help="Carry the font inside the SVG, so that it looks the same everywhere.")
+@click.option(
+    "--color-by",
+    "--colour-by",
+    "colour_by",
+    metavar="WHAT",
+    help="Colour boxes by op, scope, dtype, device, phase, time, device-time, memory, or a statistic: nan, absmax, …",
+)
 @click.option("--cursor", metavar="KEY", help="Mark the node with this key, as when stepping stands there.")
 @click.option(
     "--scale", type=click.FloatRange(min=0.01, max=16), default=1.0, show_default=True, help="Pixels per unit, for PNG."
@@ -104,6 +111,7 @@ def command(
     collapse: tuple[str, ...],
     theme: str,
     embed_font: bool,
+    colour_by: str | None,
     cursor: str | None,
     scale: float,
 ) -> None:
@@ -115,11 +123,14 @@ def command(
     kind = output.suffix.lower()
     if kind not in (*PICTURES, *DATA):
         raise ExportError.unknown_kind(output)
+    if colour_by is not None and colour_by not in COLOUR_BY:
+        raise click.UsageError(f"--color-by {colour_by!r} is nothing to colour by; accepted: {', '.join(COLOUR_BY)}")
     with progress(f"Exporting {file.name}") as shown:
         trace = open_trace(file, shown)
         try:
             row = _chosen(trace, iteration)
             graph = _graph(trace, row.index, view)
+            recorded = _recorded(trace, row.index, view) if colour_by else Recorded()
             look = listing(trace, row.index) if view is None else ""
             marked = None if cursor is None or kind in DATA else find_meant(graph, cursor, look)
         finally:
@@ -134,6 +145,7 @@ def command(
         overlay = Overlay(cursor=marked, failed=failed)
         seen = visible(graph, opened, _unfolded(graph, unfold, [marked, failed]))
         scene = build_scene(seen, lay_out(seen, measure(seen), progress=shown))
+        scene = coloured(scene, colour_by, recorded) if colour_by else scene
     if kind == ".svg":
         write_whole(output, to_svg(scene, THEMES[theme], overlay, embed_font=embed_font).encode())
     else:
@@ -163,6 +175,13 @@ def _graph(trace: Trace, index: int, view: str | None) -> Graph:
     if found is None:
         raise ExportError.unknown_view(trace, index, view)
     return found
+
+
+def _recorded(trace: Trace, index: int, view: str | None) -> Recorded:
+    """What was recorded beside the graph of an iteration, or beside a view of it."""
+    if view is not None:
+        return Recorded(trace.view_columns(index, view))
+    return Recorded(trace.columns(index), trace.value_columns(index), trace.kernels(index))
 
 
 def _opened(graph: Graph, expand: Sequence[str], *, expand_all: bool, collapse: Sequence[str]) -> frozenset[ScopeId]:

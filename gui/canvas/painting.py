@@ -24,7 +24,7 @@ from graphreel.render import TEXT_STYLES, Overlay, Scene, Theme
 from graphreel.render.labels import PADDING_X, title_middle
 from graphreel.render.shapes import chevron, corner_radius, stack
 from graphreel.render.spatial import Area, Rows
-from graphreel.render.styles import GROUP_TITLE, TITLE
+from graphreel.render.styles import GROUP_TITLE, TITLE, BoxClass
 from graphreel.render.theme import halo_colour
 
 TEXT_FROM, DETAIL_FROM, SHAPE_FROM = 0.36, 0.5, 0.2
@@ -227,7 +227,8 @@ class Painting:
         current: tuple[int, str] = (-1, "")
         try:
             for count, (row, box, style, box_class, x, y, room) in enumerate(each):
-                color = theme.muted if TEXT_STYLES[style].muted else theme.boxes[box_class].text
+                muted = TEXT_STYLES[style].muted and box_class < len(BoxClass)
+                color = theme.muted if muted else theme.boxes[box_class].text
                 if self.is_group[box] and zoom >= DETAIL_FROM:
                     tone = halo_colour(theme.boxes[box_class], theme.page, self.depth(box))
                     self.lettering.halo(painter, style, x, y, tone, texts.text[row])
@@ -250,7 +251,7 @@ def use_box(painter: QPainter, theme: Theme, box_class: int, zoom: float, *, fas
     painter.setBrush(QBrush(fill))
     if zoom < SHAPE_FROM and paint.opacity == 1.0:
         # At this size the outline is all there is to see of a box.
-        painter.setBrush(QBrush(QColor(paint.stroke)))
+        painter.setBrush(QBrush(QColor(paint.stroke if box_class < len(BoxClass) else paint.fill)))
         painter.setPen(Qt.PenStyle.NoPen)
         return
     pen = QPen(QColor(paint.stroke), max(1.25, 0.6 / zoom))
