@@ -265,7 +265,7 @@ def by_items(scene: Scene) -> tuple[QWidget, Callable[[Camera], None]]:
         bars(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
     view.setTransformationAnchor(QGraphicsView.ViewportAnchor.NoAnchor)
 
-    view.shown = graphics  # a view does not keep its scene
+    graphics.setParent(view)  # a view does not keep its scene
 
     def look(camera: Camera) -> None:
         view.resetTransform()

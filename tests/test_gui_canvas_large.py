@@ -164,6 +164,17 @@ def test_panning_paints_only_what_comes_into_view(qapp: QApplication) -> None:
     assert panned(camera) == 0
 
 
+def test_looking_elsewhere_in_the_middle_of_a_piece_leaves_it(qapp: QApplication) -> None:
+    load_fonts()
+    tiles = Tiles(Painting(LARGE), LIGHT)
+    tiles.want(Look.of(Camera(0.4, 0.0, 0.0), 900, 700, 1.0, moving=False))
+    tiles.work(0.001)
+    tiles.want(Look.of(Camera(0.2, -90_000.0, -90_000.0), 900, 700, 1.0, moving=True))
+    while tiles.pending:
+        tiles.work(50.0)
+    assert tiles.painted == tiles.kept
+
+
 @pytest.fixture
 def canvas(qtbot: QtBot) -> Iterator[Canvas]:
     load_fonts()

@@ -151,6 +151,8 @@ class Tiles:
         ahead = [] if look.moving else look.pieces(look.level, margin=1)
         others = [key for key in (*self._whole, *ahead) if key not in self._pieces and self._holds(key)]
         self._wanted = list(dict.fromkeys([*missing, *others]))
+        if self._work is not None and self._work[0] not in self._wanted:
+            self.stop()
         return missing
 
     def work(self, milliseconds: float) -> bool:
@@ -180,8 +182,7 @@ class Tiles:
         )
 
     def _step(self) -> None:
-        if self._work is None or self._work[0] not in self._wanted:
-            self.stop()
+        if self._work is None:
             self._begin(self._wanted[0])
         assert self._work is not None
         key, image, painter, steps = self._work

@@ -26,7 +26,7 @@ from graphreel.render import Overlay, Scene, Theme
 
 _SETTLED_MS = 90
 """After the last change of zoom, until the picture is painted for just this zoom."""
-_SLICE_MS, _SHOWN_AGAIN_MS = 4.0, 40
+_SLICE_MS, _SHOWN_AGAIN_MS = 3.0, 40
 """How long painting ahead takes at a time, and how often what it finished is shown meanwhile."""
 
 
@@ -265,9 +265,10 @@ class Canvas(QWidget):
     def paintEvent(self, event: QPaintEvent) -> None:
         if self._drawing is not None:
             self.movement.begin_change(self._drawing, self._look())
-        painter = QPainter(self)
-        self._paint_picture(painter)
-        self.movement.paint_fading(painter)
+        # Whatever goes wrong, the painter must end before the event does, or Qt ends the program.
+        with QPainter(self) as painter:
+            self._paint_picture(painter)
+            self.movement.paint_fading(painter)
         self._shown.start()
         if self._drawing is not None and self._drawing.pending and not self._ahead.isActive():
             self._ahead.start()
