@@ -50,8 +50,9 @@ def record(
     Args:
         path: The file to write. Of several processes that train together each writes its own: `run.rank0.reel`, or
             with its rank where the path has `{rank}`.
-        level: How much is kept of each node: `graph` (structure and sources), `timing`, `kernels` (the work of devices
-            too), `stats` (statistics of each value) or `values` (whole values).
+        level: How much is kept of each node: `graph` (structure and sources), `timing`, `light` (the same by PyTorch's
+            profiler where an iteration repeats an earlier one), `kernels` (the work of devices too), `stats`
+            (statistics of each value) or `values` (whole values).
         iterations: Which to record, each part with a level of its own if need be: `0:3=stats,100=values,500:`. Empty
             means all.
         keyframes: Which iterations can be executed again later: `0,100:`, or `none`. Empty means the first that is

@@ -23,7 +23,7 @@ import click
     "--level",
     default="timing",
     show_default=True,
-    help="What to keep of each node: graph, timing, kernels, stats or values.",
+    help="What to keep of each node: graph, timing, light, kernels, stats or values.",
 )
 @click.option("--iterations", default="", help="Which iterations to record, such as 0:3=stats,100=values,500: (all).")
 @click.option(
