@@ -1,34 +1,29 @@
 """What a layout costs and how good it is, beside its peers on the same graphs in the same run.
 
-Run: python bench/layout.py [--limit 60] [--large]
-Peers: igraph (pip install igraph) and Graphviz (the program `dot`); one that is not there is named and left out.
-Seconds are of processor time. Peers know no groups, so they get every graph flat; ours is measured flat and nested.
+Run: python bench/layout.py [--limit 60] [--large] [--peers FOLDER]
+Peers: Graphviz (the program `dot`), and in the folder (see layout_peers.py) igraph, tulip, dagre and ELK; one that is
+not there is named and left out. Seconds are of processor time. Peers know no groups and draw every edge, so they get
+every graph flat; ours is measured flat and nested, and tells how many edges it draws whole.
 """
 
 import argparse
-import multiprocessing
-import resource
-import shutil
-import subprocess
+import random
 import sys
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, replace
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from graphreel.graph import Graph
-from graphreel.layout import BoxKind, Placement, VisibleGraph, lay_out, visible
+from layout_peers import NotThere, Run, peers, within
+
+from graphreel.graph import Graph, GraphBuilder
+from graphreel.layout import BoxKind, LayoutCache, Placement, VisibleGraph, lay_out, visible
 from graphreel.layout.quality import Quality, measured
-from graphreel.layout.types import FloatColumn
 from tests.layout_graphs import box_sizes, everything, training_step, transformer
-
-_INCH = 72.0
-_GAP = 24.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +31,7 @@ class Measurement:
     """One layout of one graph: processor seconds and what came out."""
 
     seconds: float
-    quality: Quality
-
-
-class NotThere(Exception):
-    """A peer that is not installed."""
+    quality: Quality | None
 
 
 def main() -> None:
@@ -48,50 +39,124 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--limit", type=float, default=60.0, help="seconds after which a peer counts as not finished")
     parser.add_argument("--large", action="store_true", help="also the graphs that peers do not finish")
+    parser.add_argument("--peers", type=Path, default=Path("peers"), help="the folder that peers were installed into")
     options = parser.parse_args()
+    others = peers(options.peers)
     graphs = {"transformer, 1k nodes": transformer(38), "training step, 1k nodes": training_step(18)}
     if options.large:
         graphs |= {"training step, 2k nodes": training_step(37), "transformer, 10k nodes": transformer(385)}
     for name, graph in graphs.items():
-        compare(name, graph, options.limit)
+        compare(name, graph, options.limit, others)
+    for blocks in (30, 300, 3000):
+        expand(blocks)
     if options.large:
-        graph = transformer(3850)
-        show("transformer, 100k nodes", "graphreel, nested", time_ours(visible(graph, everything(graph))), None)
+        for name, graph, opened in large():
+            show(name, "graphreel", time_ours(visible(graph, opened, everything(graph)), counted=False), None)
 
 
-def compare(name: str, graph: Graph, limit: float) -> None:
+def large() -> list[tuple[str, Graph, "range | list[int]"]]:
+    """Graphs that are large or ill-natured, and what to open in them."""
+    step, nested, flat = training_step(141), transformer(3850), transformer(3850, flat=True)
+    builder = GraphBuilder()
+    centre = builder.value(producer=builder.node("centre"))
+    for _ in range(10_000):
+        builder.node("ray", [centre])
+    found: list[tuple[str, Graph, range | list[int]]] = [
+        ("training step, 10k nodes", step, everything(step)),
+        ("transformer, 100k nodes", nested, everything(nested)),
+        ("the same, flat", flat, []),
+        ("a star of 10k edges", builder.build(), []),
+        ("20k nodes in one scope", tangle(20_000, 30), range(2)),
+        ("3k nodes, tangled", tangle(3_000, 3_000), range(2)),
+    ]
+    return found
+
+
+def tangle(nodes: int, reach: int) -> Graph:
+    """One scope whose nodes each take up to two of the values made shortly before."""
+    builder, chance = GraphBuilder(), random.Random(1)
+    scope = builder.scope("scope")
+    values = [builder.value(producer=builder.node("op", scope=scope))]
+    for _ in range(nodes - 1):
+        taken = [values[max(0, len(values) - 1 - chance.randrange(reach))] for _ in range(chance.randrange(3))]
+        values.append(builder.value(producer=builder.node("op", taken, scope=scope)))
+    return builder.build()
+
+
+def compare(name: str, graph: Graph, limit: float, others: dict[str, Run]) -> None:
     """Lay one graph out in every way."""
-    nested = visible(graph, everything(graph))
+    nested = visible(graph, everything(graph), everything(graph))
     flat = without_groups(nested)
     ours = time_ours(flat)
     show(name, "graphreel, flat", ours, None)
     show(name, "graphreel, nested", time_ours(nested), ours)
-    for peer, run in (("igraph sugiyama", by_igraph), ("graphviz dot", by_dot)):
+    for peer, run in others.items():
         try:
             seconds, placement = within(limit, run, flat)
         except NotThere as missing:
             print(f"{name:26}{peer:20}left out: {missing}")
         except TimeoutError:
             print(f"{name:26}{peer:20}not within {limit:.0f} s")
+        except Exception as fault:  # noqa: BLE001 - a peer that breaks down is a result, not the end of the comparison
+            print(f"{name:26}{peer:20}failed: {str(fault)[:80]}")
         else:
             show(name, peer, Measurement(seconds, measured(flat, placement)), ours)
 
 
 def show(name: str, way: str, found: Measurement, ours: Measurement | None) -> None:
     """One line; ratios are theirs to ours (flat), so over 1 is worse than ours."""
-    quality = found.quality
-    ratios = ""
-    if ours is not None:
+    quality, ratios = found.quality, ""
+    if quality is None:
+        print(f"{name:26}{way:20}{found.seconds:8.3f} s", flush=True)
+        return
+    if ours is not None and ours.quality is not None:
         crossings = quality.crossings / max(ours.quality.crossings, 1)
         ratios = f"   × {found.seconds / ours.seconds:.2f} time, × {crossings:.2f} crossings"
     print(
         f"{name:26}{way:20}{found.seconds:8.3f} s {quality.crossings:8} crossings {quality.through_boxes:6} through"
-        f" {quality.overlaps:4} overlaps {quality.length / 1e6:8.2f} Mpx {quality.area / 1e6:9.1f} Mpx²{ratios}",
+        f" {quality.overlaps:4} overlaps {quality.bends:6} bends {quality.length / 1e6:8.2f} Mpx"
+        f" {quality.area / 1e6:9.1f} Mpx² {quality.drawn:.0%} drawn{ratios}",
         flush=True,
     )
 
 
-def time_ours(view: VisibleGraph) -> Measurement:
+def expand(blocks: int) -> None:
+    """Open one of many blocks, and see what it costs and what moves."""
+    graph = transformer(blocks)
+    paths = list(graph.paths)
+    opened = [paths.index("model"), paths.index("model/layers")]
+    clicked = paths.index(f"model/layers/{blocks // 2}")
+    before, after = (visible(graph, scopes, everything(graph)) for scopes in (opened, [*opened, clicked]))
+    cache = LayoutCache()
+    old = lay_out(before, box_sizes(before), cache=cache)
+    seconds: list[float] = []
+    for previous, view in ((old, after), (None, before)):
+        sizes, start = box_sizes(view), time.process_time()
+        new = lay_out(view, sizes, previous=previous, cache=cache if previous else LayoutCache())
+        seconds.append(time.process_time() - start)
+        if previous:
+            moved, swapped = stability(old, new, clicked)
+    print(
+        f"{blocks} blocks: one opened in {1000 * seconds[0]:.0f} ms, all laid out anew in {1000 * seconds[1]:.0f} ms;"
+        f" what did not change moved {moved:.1f} px sideways on average, {swapped:.2%} of neighbours swapped"
+    )
+
+
+def stability(old: Placement, new: Placement, clicked: int) -> tuple[float, float]:
+    """How far boxes moved sideways from the middle of the clicked one, and how many neighbours in rows swapped."""
+    rows = {tuple(ref): row for row, ref in enumerate(old.refs.tolist())}
+    both = [(rows[tuple(ref)], row) for row, ref in enumerate(new.refs.tolist()) if tuple(ref) in rows]
+    one, other = np.array(both).T
+    centre = int(np.flatnonzero((old.refs[one] == [BoxKind.SCOPE, clicked]).all(axis=1))[0])
+    middles = [p.rects[r, 0] + p.rects[r, 2] / 2 for p, r in ((old, one), (new, other))]
+    moves = (middles[1] - middles[1][centre]) - (middles[0] - middles[0][centre])
+    order = np.lexsort((middles[0], old.rects[one, 1]))
+    beside = np.diff(old.rects[one[order], 1]) == 0
+    swapped = np.diff(middles[1][order])[beside] < 0
+    return float(np.abs(moves).mean()), float(swapped.mean()) if len(swapped) else 0.0
+
+
+def time_ours(view: VisibleGraph, *, counted: bool = True) -> Measurement:
     """Best of three, as the machine may be busy."""
     sizes = box_sizes(view)
     seconds = float("inf")
@@ -99,7 +164,7 @@ def time_ours(view: VisibleGraph) -> Measurement:
         start = time.process_time()
         placement = lay_out(view, sizes)
         seconds = min(seconds, time.process_time() - start)
-    return Measurement(seconds, measured(view, placement))
+    return Measurement(seconds, measured(view, placement) if counted else None)
 
 
 def without_groups(view: VisibleGraph) -> VisibleGraph:
@@ -116,103 +181,6 @@ def without_groups(view: VisibleGraph) -> VisibleGraph:
         edge_target=number[view.edge_target].astype(np.int32),
         node_box=number[view.node_box].astype(np.int32),
     )
-
-
-Run = Callable[[VisibleGraph, FloatColumn], tuple[float, Placement]]
-
-
-def within(limit: float, run: Run, view: VisibleGraph) -> tuple[float, Placement]:
-    """Run a peer in a process of its own, which is ended at the limit."""
-    context = multiprocessing.get_context("fork")
-    receiver, sender = context.Pipe(duplex=False)
-
-    def work() -> None:
-        try:
-            sender.send(run(view, box_sizes(view)))
-        except Exception as error:  # noqa: BLE001 - raised again by whoever waits, so that no fault looks like slowness
-            sender.send(error)
-
-    process = context.Process(target=work)
-    process.start()
-    if not receiver.poll(limit):
-        # Its own children first: the program that it runs would go on without it.
-        subprocess.run(["pkill", "-KILL", "-P", str(process.pid)], check=False)
-        process.kill()
-        process.join()
-        raise TimeoutError
-    sender.close()
-    answer = receiver.recv()
-    process.join()
-    if isinstance(answer, Exception):
-        raise answer
-    seconds, placement = answer
-    return seconds, placement
-
-
-def by_igraph(view: VisibleGraph, sizes: FloatColumn) -> tuple[float, Placement]:
-    """Sugiyama's method as igraph does it: points, not boxes; edges are broken lines."""
-    try:
-        import igraph
-    except ImportError:
-        raise NotThere("pip install igraph") from None
-    count = len(view.kind)
-    edges = list(zip(view.edge_source.tolist(), view.edge_target.tolist(), strict=True))
-    graph = igraph.Graph(n=count, edges=edges, directed=True)
-    start = time.process_time()
-    layout = graph.layout_sugiyama(hgap=float(sizes[:, 0].max()) + _GAP, vgap=float(sizes[:, 1].max()) + 40.0)
-    seconds = time.process_time() - start
-    middles = np.array(layout.coords, dtype=np.float64)[:count]
-    bends = getattr(layout, "edge_routing", None)
-    if bends is None:
-        raise NotThere("pip install 'igraph>=1'")
-    routes = [
-        np.array([middles[source], *way, middles[target]], dtype=np.float64)
-        for (source, target), way in zip(edges, bends, strict=True)
-    ]
-    return seconds, as_placement(middles, sizes, [straight(route) for route in routes])
-
-
-def straight(places: FloatColumn) -> FloatColumn:
-    """A broken line as cubic segments."""
-    parts = [places[:1]]
-    for one, other in pairwise(places):
-        parts.append(one + (other - one) * np.array([[1 / 3], [2 / 3], [1.0]]))
-    return np.concatenate(parts)
-
-
-def by_dot(view: VisibleGraph, sizes: FloatColumn) -> tuple[float, Placement]:
-    """Graphviz, with boxes of our sizes and our distances."""
-    if shutil.which("dot") is None:
-        raise NotThere("apt-get install graphviz")
-    lines = [f"digraph {{ node [shape=box fixedsize=true]; nodesep={_GAP / _INCH:.3f}; ranksep={40 / _INCH:.3f};"]
-    lines += [f"{box} [width={w / _INCH:.4f} height={h / _INCH:.4f}];" for box, (w, h) in enumerate(sizes.tolist())]
-    lines += [f"{s} -> {t};" for s, t in zip(view.edge_source.tolist(), view.edge_target.tolist(), strict=True)]
-    before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
-    text = subprocess.run(
-        ["dot", "-Tplain"], input="\n".join([*lines, "}"]), capture_output=True, text=True, check=True
-    ).stdout
-    seconds = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - before
-    middles = np.zeros((len(view.kind), 2))
-    routes: dict[tuple[int, int], FloatColumn] = {}
-    for line in text.replace("\\\n", "").splitlines():
-        word = line.split()
-        if word[0] == "node":
-            middles[int(word[1])] = float(word[2]) * _INCH, -float(word[3]) * _INCH
-        elif word[0] == "edge":
-            points = np.array(word[4 : 4 + 2 * int(word[3])], dtype=np.float64).reshape(-1, 2)
-            routes[int(word[1]), int(word[2])] = points * [_INCH, -_INCH]
-    pairs = zip(view.edge_source.tolist(), view.edge_target.tolist(), strict=True)
-    return seconds, as_placement(middles, sizes, [routes[pair] for pair in pairs])
-
-
-def as_placement(middles: FloatColumn, sizes: FloatColumn, routes: list[FloatColumn]) -> Placement:
-    """A peer's picture as ours, so that both are measured alike."""
-    rects = np.concatenate((middles - sizes / 2, sizes), axis=1)
-    corner = rects[:, :2].min(axis=0)
-    rects[:, :2] -= corner
-    start = np.cumsum([0, *map(len, routes)]).astype(np.int32)
-    size = (rects[:, :2] + rects[:, 2:]).max(axis=0)
-    return Placement(rects, start, np.concatenate(routes) - corner, (float(size[0]), float(size[1])))
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ import numpy as np
 from graphreel.graph.types import IntColumn
 from graphreel.layout.check import count_overlaps, edges_through_boxes
 from graphreel.layout.grid import overlapping
-from graphreel.layout.splines import flattened, segments
+from graphreel.layout.splines import Segments, flattened, segments
 from graphreel.layout.types import FloatColumn, Placement, VisibleGraph
 
 
@@ -19,15 +19,19 @@ class Quality:
         crossings: How often drawn edges cross. Edges that run on top of each other there count once.
         through_boxes: How many times an edge runs through a box that is neither its end nor around it.
         overlaps: How many boxes overlap one beside them.
+        bends: How many parts of routes are not straight lines, and how often straight ones meet at an angle.
         length: Length of all edges together, in picture units.
         area: Width times height.
+        drawn: The share of edges that are drawn, not told by stubs.
     """
 
     crossings: int
     through_boxes: int
     overlaps: int
+    bends: int
     length: float
     area: float
+    drawn: float
 
 
 def measured(view: VisibleGraph, placement: Placement) -> Quality:
@@ -40,9 +44,22 @@ def measured(view: VisibleGraph, placement: Placement) -> Quality:
         crossings=count_crossings(lines, edge),
         through_boxes=len(edges_through_boxes(view, placement)),
         overlaps=count_overlaps(view, placement),
+        bends=count_bends(pieces),
         length=float(np.hypot(steps[..., 0], steps[..., 1]).sum()),
         area=placement.size[0] * placement.size[1],
+        drawn=float(np.mean(np.diff(placement.route_start) > 0)) if len(view.edge_source) else 1.0,
     )
+
+
+def count_bends(pieces: Segments) -> int:
+    """How many segments are curved, and how many straight ones follow another of the same edge at an angle."""
+    start, one, two, end = (pieces.points[:, number] for number in range(4))
+    along, size = end - start, np.hypot(*(end - start).T) + 1e-9
+    away = [np.abs(along[:, 0] * (p - start)[:, 1] - along[:, 1] * (p - start)[:, 0]) / size for p in (one, two)]
+    curved = np.maximum(*away) > 0.5
+    turn = np.abs(along[:-1, 0] * along[1:, 1] - along[:-1, 1] * along[1:, 0]) / (size[:-1] * size[1:])
+    joined = (pieces.edge[:-1] == pieces.edge[1:]) & ~curved[:-1] & ~curved[1:] & (turn > 0.02)
+    return int(curved.sum() + joined.sum())
 
 
 def as_lines(places: FloatColumn, edge: IntColumn) -> tuple[FloatColumn, IntColumn]:

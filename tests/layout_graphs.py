@@ -68,6 +68,7 @@ class _TrainingStep:
         self.values: dict[int, int] = {}
         self.gradients: dict[int, list[int]] = {}
         self.updates: list[int] = []
+        self.made: dict[int, int] = {}
 
     def scope(self, scope: int, phase: int) -> int:
         known = self.scopes[phase]
@@ -86,13 +87,15 @@ class _TrainingStep:
         for node in range(graph.node_count):
             inputs = [self.values[int(value)] for value in graph.inputs_of(node)]
             made = self.builder.node(graph.node(node).op, inputs, scope=self.scope(int(graph.nodes.scope[node]), 0))
+            self.made[node] = made
             self.values[int(graph.outputs_of(node)[0])] = self.builder.value(producer=made)
         loss = self.builder.node("nll_loss", [self.values[int(graph.outputs[0])]], scope=self.phases[0])
         seed = self.backward("ones_like", [self.builder.value(producer=loss)], self.phases[1])
         self.gradients[graph.node_count - 1] = [seed]
 
-    def backward(self, op: str, inputs: list[int], scope: int) -> int:
-        return self.builder.value(producer=self.builder.node(op, inputs, scope=scope, phase=Phase.BACKWARD))
+    def backward(self, op: str, inputs: list[int], scope: int, forward: int = -1) -> int:
+        node = self.builder.node(op, inputs, scope=scope, phase=Phase.BACKWARD, forward=forward)
+        return self.builder.value(producer=node)
 
     def run_backward(self) -> None:
         for node in range(self.forward.node_count - 1, -1, -1):
@@ -113,7 +116,9 @@ class _TrainingStep:
             self.updates.append(gradient)
             return
         saved = [self.values[int(value)] for value in graph.inputs_of(node)]
-        result = gradient if op == "add" else self.backward(f"{op}_backward", [gradient, *saved], scope)
+        result = gradient if op == "add" else self.backward(
+            f"{op}_backward", [gradient, *saved], scope, self.made[node]
+        )
         for producer in producers:
             if producer >= 0:
                 self.gradients.setdefault(producer, []).append(result)
