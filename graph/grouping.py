@@ -100,7 +100,9 @@ def _crowds(graph: Graph) -> Iterator[_Crowd]:
         ends = np.stack((number[source[edges]], number[target[edges]]))
         ends = np.unique(ends[:, ends[0] != ends[1]], axis=1).astype(np.int32)
         units = own[head]
-        yield _Crowd(scope, own, unit, Sequence(looks[units], exacts[units], ends[0], ends[1]))
+        yield _Crowd(
+            scope, own.astype(np.int32), unit.astype(np.int32), Sequence(looks[units], exacts[units], ends[0], ends[1])
+        )
 
 
 def _item_hashes(graph: Graph) -> tuple[HashColumn, HashColumn]:
