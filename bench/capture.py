@@ -33,7 +33,7 @@ REPEATED, NEW, WARM = 8, 4, 6
 """Steps in a round: such as repeat the one before, such as are new, and steps before them that do not count, in which
 a recorder comes to know the program."""
 SETTLE_S = 0.3
-"""What the writer's thread gets to finish with new graphs before repeated steps are measured."""
+"""What the writer's thread gets to finish with the graphs of the steps before those that are measured."""
 
 
 class Bare(TorchDispatchMode):
@@ -218,7 +218,7 @@ def measure(case: Case, way: Callable[[], AbstractContextManager[object]], round
     with way():
         around = time.process_time() - begin
         for at, (what, size) in enumerate(steps):
-            if at == WARM + NEW:
+            if at in (WARM, WARM + NEW):
                 time.sleep(SETTLE_S)
             # All from one line, since the lines of the program are part of what is recorded.
             begin = time.process_time()

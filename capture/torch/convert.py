@@ -107,8 +107,8 @@ class Converter:
 
     def _variant(self, log: PassLog) -> _Made | None:
         """A pass that became a graph by being as a recent one was but for sizes."""
-        for made in self._recent:
-            graph = variant_of(made.model, log, self._signatures)
+        for model, made in {made.model: made for made in self._recent}.items():
+            graph = variant_of(model, log, self._signatures)
             if graph is not None:
                 return replace(made, log=log, graph=graph)
         return None

@@ -25,7 +25,8 @@ from graphreel.capture.torch.noting import ENGINE
 from graphreel.capture.torch.ops import OpInfo, op_info
 from graphreel.capture.torch.spared import Spared
 from graphreel.capture.torch.stacks import Stacks
-from graphreel.capture.torch.tensors import TensorTable, computes_inside
+from graphreel.capture.torch.subclasses import computes_inside
+from graphreel.capture.torch.tensors import TensorTable
 
 if TYPE_CHECKING:
     from graphreel.capture.torch.prediction import Expected

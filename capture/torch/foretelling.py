@@ -73,6 +73,7 @@ class Foretelling(Noting):
     def _remember(self, log: PassLog) -> None:
         """Keep a pass that ended, for the next ones to be compared with."""
         table, earlier = self.table, self.earlier
+        table.let_go_of_dead()
         if earlier is not None and not self.is_sized and len(earlier.events) == len(log.events):
             earlier.refs, earlier.addresses = table.refs, table.addresses
             if earlier in table.remembered:

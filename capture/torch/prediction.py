@@ -154,12 +154,13 @@ class Ran(NamedTuple):
 def learned(event: RawEvent, notes: Sequence[RawTensor], ran: Ran) -> Expected:
     """What to expect of an operation that just repeated itself: the event again, and tensors with these notes."""
     info, args, kwargs, out, tensors, chain = ran
+    never: Expected = _NEVER
     if info.reads_host or info.may_copy or info.reshapes or info.call is info.func or event[7] == "":
-        return _NEVER
+        return never
     described = _describe(event, args, kwargs, tensors)
     given = _given(event, args, out, tensors, notes)
     if described is None or given is None:
-        return _NEVER
+        return never
     known, plain, named, rest = described
     outer, functions = chain or (0, None)
     takes = len(args), known, plain, len(kwargs), named, outer, functions, rest

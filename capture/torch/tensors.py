@@ -4,13 +4,11 @@ Nothing here keeps a tensor alive.
 """
 
 from collections.abc import Callable
-from functools import cache, wraps
+from functools import wraps
 from typing import TYPE_CHECKING, Any, TypeAlias
 from weakref import ref
 
 import torch
-from torch._subclasses import FakeTensor
-from torch._subclasses.functional_tensor import FunctionalTensor
 from torch.nn import Parameter
 
 from graphreel.capture.torch.generators import Generators
@@ -86,10 +84,16 @@ class TensorTable:
         refs = self.refs
         for number in range(self.caught_up, len(refs)):
             tensor = refs[number]()
-            if tensor is not None:
+            if tensor is None:
+                refs[number] = _GONE
+            else:
                 self.numbers[key := id(tensor)] = number
                 self.known[key] = refs[number]
         self.caught_up = len(refs)
+
+    def let_go_of_dead(self) -> None:
+        """Drop references that lead nowhere: Python's garbage collector looks through them, and at all else sooner."""
+        self.refs[:] = [_GONE if reference() is None else reference for reference in self.refs]
 
     def meet(self, tensor: torch.Tensor) -> int:
         """The number of a tensor that enters an operation, given now if the pass has not seen it."""
@@ -267,17 +271,6 @@ def storage_address(tensor: torch.Tensor) -> int:
     except (RuntimeError, ValueError, NotImplementedError) as error:
         let_through(error)
         return 0
-
-
-@cache
-def computes_inside(kind: type) -> bool:
-    """Whether a class of tensors computes by running other operations on the tensors that it holds.
-
-    Those with which PyTorch itself looks ahead, and compute nothing, do not count.
-    """
-    own: Any = getattr(kind, "__torch_dispatch__", None)
-    is_plain = own is None or own is torch._C._disabled_torch_dispatch_impl or own == torch.Tensor.__torch_dispatch__
-    return not is_plain and not issubclass(kind, FakeTensor | FunctionalTensor)
 
 
 class SwapGuard:

@@ -5,13 +5,12 @@ All but the shapes of its values and some attributes of its nodes is that graph'
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from graphreel.capture.torch.arguments import Signatures
-from graphreel.capture.torch.log import PassLog, RawEvent, RawTensor, same_event
+from graphreel.capture.torch.arguments import Signature, Signatures
+from graphreel.capture.torch.log import NO_TENSOR, PassLog, RawEvent, RawTensor, same_event
 from graphreel.graph import Graph, attribute_text
 from graphreel.graph.columns import ShapeColumns
 
@@ -90,18 +89,29 @@ def _new_texts(model: Model, log: PassLog, events: Sequence[int], signatures: Si
     """The texts of attributes that differ, by their row; None if the operations have other arguments at all."""
     found: dict[int, str] = {}
     start = model.graph.node_attributes.start
+    # The same few change in each layer. As texts, in which 1, 1.0 and True differ.
+    known: dict[object, dict[int, str] | None] = {}
     for at in events:
-        new, old = signatures(log.event(at)), signatures(model.log.event(at))
-        if replace(new, attributes=old.attributes) != old or list(new.attributes) != list(old.attributes):
+        one, other = log.events[at], model.log.events[at]
+        key = one[0], NO_TENSOR in one[1], repr(one[2:4]), repr(other[2:4])
+        if key not in known:
+            known[key] = _differing(signatures(log.event(at)), signatures(model.log.event(at)))
+        texts = known[key]
+        if texts is None:
             return None
         if at in model.nodes:
-            first: Any = start[model.nodes[at]]
-            for place, (attribute, before) in enumerate(
-                zip(new.attributes.values(), old.attributes.values(), strict=True)
-            ):
-                if (text := attribute_text(attribute)) != attribute_text(before):
-                    found[int(first) + place] = text
+            first = int(start[model.nodes[at]])
+            found.update((first + place, text) for place, text in texts.items())
     return found
+
+
+def _differing(new: Signature, old: Signature) -> dict[int, str] | None:
+    """The texts of attributes that differ, by their place; None if the arguments differ in anything else."""
+    if replace(new, attributes=old.attributes) != old or list(new.attributes) != list(old.attributes):
+        return None
+    texts = map(attribute_text, new.attributes.values())
+    before = map(attribute_text, old.attributes.values())
+    return {at: text for at, (text, was) in enumerate(zip(texts, before, strict=True)) if text != was}
 
 
 def _shapes(tensors: IntArray, notes: Sequence[RawTensor]) -> tuple[npt.NDArray[np.int32], ShapeColumns]:
