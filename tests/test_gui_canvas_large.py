@@ -13,12 +13,14 @@ from pytestqt.qtbot import QtBot
 
 from graphreel.graph import GraphBuilder, ScopeId
 from graphreel.gui.canvas import Camera, Canvas, Painting
+from graphreel.gui.canvas.drawing import area_of
+from graphreel.gui.canvas.far_names import paint_far_names
 from graphreel.gui.canvas.tiles import SIDE, Look, Tiles
 from graphreel.gui.style import load_fonts
 from graphreel.layout import Placement, visible
-from graphreel.render import DARK, LIGHT, Overlay, Scene, Theme, build_scene, measure
+from graphreel.render import DARK, LIGHT, Overlay, Scene, Theme, build_scene, measure, picture
 from graphreel.render.spatial import SpatialIndex
-from tests.gui_support import OFFSCREEN_NOISE
+from tests.gui_support import OFFSCREEN_NOISE, training_step
 
 pytestmark = OFFSCREEN_NOISE
 
@@ -221,3 +223,22 @@ def test_a_hidden_canvas_leaves_its_work(qtbot: QtBot) -> None:
     qtbot.waitUntil(lambda: made.is_sharp, timeout=30_000)
     colors = {made.grab().toImage().pixelColor(x, 350).name() for x in range(200, 700)}
     assert len(colors) > 3
+
+
+def test_far_away_large_groups_are_named(qapp: QApplication) -> None:
+    load_fonts()
+    graph = training_step(8)
+    painting = Painting(picture(graph, range(graph.scope_count)))
+    image = QImage(900, 700, QImage.Format.Format_RGB32)
+
+    def names(zoom: float, x: float = 0.0, y: float = 0.0) -> list[str]:
+        look = Look.of(Camera(zoom, x, y), 900, 700, 1.0, moving=False)
+        with QPainter(image) as painter:
+            return paint_far_names(painter, painting, LIGHT, look, area_of(look))
+
+    assert {"forward", "backward"} <= set(names(0.35))
+    assert names(1.0) == [], "near by the picture's own texts can be read"
+    groups = painting.scene.where.frames.tolist()
+    forward = next(box for box in groups if painting.scene.keys[box] == "forward")
+    _, top, _, height = painting.scene.placement.rects[forward].tolist()
+    assert "forward" in names(0.3, 0.0, top + height / 2), "its name stays while one is inside of it"

@@ -5,6 +5,7 @@ import math
 from PySide6.QtCore import QRectF
 from PySide6.QtGui import QPainter
 
+from graphreel.gui.canvas.far_names import paint_far_names
 from graphreel.gui.canvas.marking import Marks
 from graphreel.gui.canvas.painting import Painting
 from graphreel.gui.canvas.tiles import Look, Tiles
@@ -54,6 +55,7 @@ class Drawing:
             stubs.paint_whole(painter, self.theme, stubs.edges_of(self.hovered), zoom)
         self._marks.paint(painter, self.theme, area_of(look), zoom)
         painter.restore()
+        paint_far_names(painter, self.painting, self.theme, look, area_of(look))
 
     def enter(self, painter: QPainter, look: Look) -> None:
         """Let a painter that stands in the widget's pixels stand in the picture's units, until it is restored."""

@@ -70,6 +70,11 @@ class Painting:
             depth += 1
         return depth
 
+    def name(self, box: int) -> str:
+        """The first of a box's texts, or nothing where it has none."""
+        start, end = self._text_start[box : box + 2].tolist()
+        return self.scene.texts.text[start] if start < end else ""
+
     def paint(self, painter: QPainter, theme: Theme, overlay: Overlay, area: QRectF, zoom: float) -> None:
         """Paint what meets `area`; the painter stands in the picture's units, `zoom` pixels to each."""
         meets = area.left(), area.top(), area.right(), area.bottom()

@@ -20,6 +20,7 @@ MOST_WHOLE = 300
 _BEND = 60.0
 """The least distance over which an edge drawn whole turns from its chip to where it goes."""
 _STEP = 48
+_FAINT = 130
 
 
 class StubPainting:
@@ -34,7 +35,12 @@ class StubPainting:
         painter.setBrush(QColor(theme.page))
         classes, rects = chips.chip_class[stubs], chips.rects[stubs]
         for chip_class in np.unique(classes).tolist():
-            painter.setPen(QPen(QColor(theme.edges[chip_class].stroke), 1.0))
+            color = QColor(theme.edges[chip_class].stroke)
+            painter.setPen(QPen(color, 1.0) if written else Qt.PenStyle.NoPen)
+            if not written:
+                # Too small for an outline: a stroke of the edge's colour.
+                color.setAlpha(_FAINT)
+                painter.setBrush(color)
             for row, rect in enumerate(rects[classes == chip_class].tolist()):
                 painter.drawRoundedRect(QRectF(*rect), rect[3] / 2, rect[3] / 2)
                 if row % _STEP == _STEP - 1:
