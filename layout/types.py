@@ -38,6 +38,8 @@ class EdgeKind(IntEnum):
 
     DATA = 0
     CONTROL = 1
+    THROUGH = 2
+    """A way from box to box through nodes that are hidden."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,7 +55,7 @@ class VisibleGraph:
         parent: The group around each box, or -1.
         first: Execution order: the first node that each box stands for (its consumer's, for an INPUT).
         edge_source, edge_target: Boxes at the ends of each edge.
-        edge_value: A value that flows along each edge, or -1 for a control edge.
+        edge_value: A value that flows along each edge, or -1 for an edge of another kind than DATA.
         edge_count: How many node-to-node edges each edge stands for.
         edge_kind: `EdgeKind` of each edge.
         node_box: For every node of the graph the box in which it shows (its own, or a collapsed scope's).

@@ -4,7 +4,7 @@ Nothing here knows sizes or positions. Everything is done on whole columns, and 
 is known already (`facts`): to expand a scope costs a few passes over the nodes and edges of the graph.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +13,7 @@ import numpy.typing as npt
 from graphreel.graph import NONE, ROOT, Graph, ScopeId
 from graphreel.graph.types import ByteColumn, IntColumn
 from graphreel.layout.facts import Facts, facts
+from graphreel.layout.hiding import Hidden, less
 from graphreel.layout.types import SCOPE_KINDS, BoxKind, EdgeKind, VisibleGraph
 
 
@@ -45,21 +46,31 @@ class _Boxes:
         return _Boxes(self.kind[rows], self.ref[rows], self.holder[rows], self.first[rows])
 
 
-def visible(graph: Graph, expanded: Collection[ScopeId], unfolded: Collection[ScopeId] = ()) -> VisibleGraph:
+def visible(
+    graph: Graph,
+    expanded: Collection[ScopeId],
+    unfolded: Collection[ScopeId] = (),
+    hidden: Hidden | None = None,
+) -> VisibleGraph:
     """The boxes and edges to draw while these scopes are expanded.
 
     A run of repeated scopes (`repeats`) shows as one FOLD box, unless one of them is in `unfolded` or in `expanded`.
     A scope inside a collapsed one does not show, whether expanded or not; nor does a scope without any node. Values of
     kind input and the graph's outputs get a box outside of every scope; other values that enter from outside are told
-    inside their consumers.
+    inside their consumers. Of `hidden` nodes none shows, nor a scope that holds no other.
     """
-    known = facts(graph)
+    known, through = facts(graph), (np.zeros(0, np.int32), np.zeros(0, np.int32))
+    gone = np.zeros(graph.node_count, dtype=bool) if hidden is None else hidden.nodes
+    if hidden is not None:
+        known, *ends = less(graph, known, hidden)
+        through = ends[0], ends[1]
     shown = _shown(graph, known, expanded, unfolded)
-    boxes = _boxes(graph, known, shown)
+    boxes = _boxes(graph, known, shown, gone)
     boxes = boxes.taken(_box_order(known, boxes))
     box_of = _Numbers(graph, boxes)
     node_box = np.where(box_of.node == NONE, box_of.scope[shown.stand_in[graph.nodes.scope]], box_of.node)
-    edges = _edges(known, node_box, box_of)
+    node_box = np.where(gone, NONE, node_box)
+    edges = _edges(known, node_box, box_of, through)
     return _assembled(graph, boxes, box_of.scope[boxes.holder], edges, node_box.astype(np.int32))
 
 
@@ -92,8 +103,8 @@ def _followed(step: IntColumn) -> IntColumn:
     return step
 
 
-def _boxes(graph: Graph, known: Facts, shown: _Shown) -> _Boxes:
-    nodes = np.flatnonzero(shown.opened[graph.nodes.scope]).astype(np.int32)
+def _boxes(graph: Graph, known: Facts, shown: _Shown, gone: npt.NDArray[np.bool_]) -> _Boxes:
+    nodes = np.flatnonzero((shown.opened[graph.nodes.scope] != 0) & ~gone).astype(np.int32)
     scopes = np.arange(1, graph.scope_count, dtype=np.int32)
     scopes = scopes[(shown.opened[graph.scopes.parent[1:]] != 0) & (known.first[1:] < graph.node_count)]
     scopes = scopes[shown.stand_in[scopes] == scopes]
@@ -143,8 +154,16 @@ class _Numbers:
             table[boxes.ref[chosen]] = rows[chosen]
 
 
-def _edges(known: Facts, node_box: IntColumn, box_of: _Numbers) -> tuple[IntColumn, IntColumn, IntColumn]:
+_THROUGH = -2
+"""In place of a value: an edge that stands for a way through hidden nodes."""
+
+
+def _edges(
+    known: Facts, node_box: IntColumn, box_of: _Numbers, through: Sequence[IntColumn]
+) -> tuple[IntColumn, IntColumn, IntColumn]:
     """Source box, target box and value of every node-to-node edge that shows."""
+    ways = node_box[through[0]], node_box[through[1]]
+    apart = ways[0] != ways[1]
     source, target = node_box[known.source], node_box[known.target]
     # What runs inside a collapsed scope is not an edge of the picture; a node that feeds itself is.
     kept = np.flatnonzero(source != target)
@@ -155,9 +174,13 @@ def _edges(known: Facts, node_box: IntColumn, box_of: _Numbers) -> tuple[IntColu
     given = np.where(producer == NONE, box_of.entering[outputs], node_box[producer] if len(node_box) else NONE)
     ends = given != NONE
     return (
-        np.concatenate((source[kept], box_of.entering[known.entering], given[ends])).astype(np.int32),
-        np.concatenate((target[kept], node_box[known.consumer], box_of.leaving[outputs[ends]])).astype(np.int32),
-        np.concatenate((known.value[kept], known.entering, outputs[ends])).astype(np.int32),
+        np.concatenate((source[kept], box_of.entering[known.entering], given[ends], ways[0][apart])).astype(np.int32),
+        np.concatenate((target[kept], node_box[known.consumer], box_of.leaving[outputs[ends]], ways[1][apart])).astype(
+            np.int32
+        ),
+        np.concatenate((known.value[kept], known.entering, outputs[ends], np.full(apart.sum(), _THROUGH))).astype(
+            np.int32
+        ),
     )
 
 
@@ -171,6 +194,8 @@ def _assembled(
     """Merge edges alike in both ends and kind, and put all together."""
     source, target, value = edges
     edge_kind = np.where(value == NONE, EdgeKind.CONTROL, EdgeKind.DATA)
+    edge_kind = np.where(value == _THROUGH, EdgeKind.THROUGH, edge_kind)
+    value = np.maximum(value, NONE)
     key = (source.astype(np.int64) * len(boxes.kind) + target) * len(EdgeKind) + edge_kind
     _, chosen, counts = np.unique(key, return_index=True, return_counts=True)
     folds = boxes.kind == BoxKind.FOLD

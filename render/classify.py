@@ -103,4 +103,5 @@ def edge_classes(view: VisibleGraph) -> ByteColumn:
     written = (kind == ValueKind.PARAMETER) | (kind == ValueKind.BUFFER) | (kind == ValueKind.OPTIMIZER_STATE)
     found[written & (producer >= 0)] = EdgeClass.UPDATE
     found[view.edge_kind == EdgeKind.CONTROL] = EdgeClass.CONTROL
+    found[view.edge_kind == EdgeKind.THROUGH] = EdgeClass.THROUGH
     return found

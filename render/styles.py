@@ -49,6 +49,8 @@ class EdgeClass(IntEnum):
     UPDATE = 3
     """A parameter, buffer or optimizer state after it was written."""
     CONTROL = 4
+    THROUGH = 5
+    """A way through hidden nodes."""
 
 
 def _words(kinds: type[IntEnum]) -> tuple[str, ...]:

@@ -23,8 +23,8 @@ def legend_lines(legend: LegendPicture, top: float) -> Iterator[str]:
             f' x="{number(x)}" y="{number(y)}"/>'
         )
     if legend.tick is not None:
-        x, above, below = (number(place) for place in legend.tick)
-        yield f'<path class="tick" d="M{x} {above}V{below}"/>'
+        across, above, below = (number(place) for place in legend.tick)
+        yield f'<path class="tick" d="M{across} {above}V{below}"/>'
     for text in legend.texts:
         yield (
             f'<text class="{TEXT_STYLES[text.style].name}" lengthAdjust="spacingAndGlyphs"'

@@ -168,6 +168,7 @@ LIGHT = Theme(
         saved=EdgePaint("#7f91ad", 1.0, (5.0, 3.0)),
         update=EdgePaint("#468f3f"),
         control=EdgePaint("#7f8a9b", 1.0, (2.0, 3.0)),
+        through=EdgePaint("#8a63b8", 1.25, (7.0, 4.0)),
     ),
 )
 """Dark writing on light ground."""
@@ -223,6 +224,7 @@ DARK = Theme(
         saved=EdgePaint("#5d6f8a", 1.0, (5.0, 3.0)),
         update=EdgePaint("#66b35d"),
         control=EdgePaint("#7b8797", 1.0, (2.0, 3.0)),
+        through=EdgePaint("#a987d4", 1.25, (7.0, 4.0)),
     ),
 )
 """Light writing on dark ground."""

@@ -1,7 +1,7 @@
 """The full text of boxes and edges, for tooltips."""
 
 from graphreel.graph import NONE, Graph, ValueKind, repeats, word
-from graphreel.layout.types import SCOPE_KINDS, BoxKind, VisibleGraph
+from graphreel.layout.types import SCOPE_KINDS, BoxKind, EdgeKind, VisibleGraph
 from graphreel.render.columns import OnDemand
 from graphreel.render.labels import TypeTexts, scope_title
 
@@ -69,6 +69,8 @@ def edge_titles(view: VisibleGraph) -> OnDemand:
 
     def title(edge: int) -> str:
         value, count = int(view.edge_value[edge]), int(view.edge_count[edge])
+        if view.edge_kind[edge] == EdgeKind.THROUGH:
+            return "through hidden operations"
         name = "" if value == NONE else graph.strings[graph.values.name[value]]
         said = "runs after" if value == NONE else " ".join(filter(None, [name, types[value]])) or "a tensor"
         return f"{said}\n{count} edges" if count > 1 else said
