@@ -14,7 +14,7 @@ from pytestqt.qtbot import QtBot
 from graphreel.graph import GraphBuilder, ScopeId
 from graphreel.gui.canvas import Camera, Canvas, Painting
 from graphreel.gui.canvas.drawing import area_of
-from graphreel.gui.canvas.far_names import paint_far_names
+from graphreel.gui.canvas.far_names import FarNames
 from graphreel.gui.canvas.tiles import SIDE, Look, Tiles
 from graphreel.gui.style import load_fonts
 from graphreel.layout import Placement, visible
@@ -234,7 +234,7 @@ def test_far_away_large_groups_are_named(qapp: QApplication) -> None:
     def names(zoom: float, x: float = 0.0, y: float = 0.0) -> list[str]:
         look = Look.of(Camera(zoom, x, y), 900, 700, 1.0, moving=False)
         with QPainter(image) as painter:
-            return paint_far_names(painter, painting, LIGHT, look, area_of(look))
+            return FarNames(painting, LIGHT).paint(painter, look, area_of(look))
 
     assert {"forward", "backward"} <= set(names(0.35))
     assert names(1.0) == [], "near by the picture's own texts can be read"

@@ -5,7 +5,7 @@ import math
 from PySide6.QtCore import QRectF
 from PySide6.QtGui import QPainter
 
-from graphreel.gui.canvas.far_names import paint_far_names
+from graphreel.gui.canvas.far_names import FarNames
 from graphreel.gui.canvas.marking import Marks
 from graphreel.gui.canvas.painting import Painting
 from graphreel.gui.canvas.tiles import Look, Tiles
@@ -30,6 +30,7 @@ class Drawing:
         self.painting, self.theme = Painting(scene), theme
         self.tiles: Tiles | None = None
         self._overlay, self._marks = Overlay(), Marks(scene, Overlay())
+        self._names = FarNames(self.painting, theme)
         self.hovered: int | None = None
 
     def show_overlay(self, overlay: Overlay) -> None:
@@ -40,6 +41,7 @@ class Drawing:
         """Draw in other colours."""
         self.stop()
         self.theme, self.tiles = theme, None
+        self._names = FarNames(self.painting, theme)
 
     def draw(self, painter: QPainter, look: Look) -> None:
         """Draw the picture and its marks; the painter stands in the widget's pixels, on the page's colour."""
@@ -55,7 +57,7 @@ class Drawing:
             stubs.paint_whole(painter, self.theme, stubs.edges_of(self.hovered), zoom)
         self._marks.paint(painter, self.theme, area_of(look), zoom)
         painter.restore()
-        paint_far_names(painter, self.painting, self.theme, look, area_of(look))
+        self._names.paint(painter, look, area_of(look))
 
     def enter(self, painter: QPainter, look: Look) -> None:
         """Let a painter that stands in the widget's pixels stand in the picture's units, until it is restored."""
