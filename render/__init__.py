@@ -4,6 +4,7 @@ from graphreel.render.build import build_scene, picture
 from graphreel.render.colouring import COLOUR_BY, coloured
 from graphreel.render.labels import measure
 from graphreel.render.overlay import Mark, Overlay
+from graphreel.render.said import LINES, USUAL, Said, said
 from graphreel.render.scene import EdgeLabels, Scene, Texts
 from graphreel.render.styles import BOX_CLASSES, EDGE_CLASSES, TEXT_STYLES, BoxClass, EdgeClass, TextStyle
 from graphreel.render.svg import to_svg
@@ -15,8 +16,10 @@ __all__ = [
     "DARK",
     "EDGE_CLASSES",
     "LIGHT",
+    "LINES",
     "TEXT_STYLES",
     "THEMES",
+    "USUAL",
     "BoxClass",
     "BoxPaint",
     "EdgeClass",
@@ -24,6 +27,7 @@ __all__ = [
     "EdgePaint",
     "Mark",
     "Overlay",
+    "Said",
     "Scene",
     "TextStyle",
     "Texts",
@@ -32,5 +36,6 @@ __all__ = [
     "coloured",
     "measure",
     "picture",
+    "said",
     "to_svg",
 ]

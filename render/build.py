@@ -12,6 +12,7 @@ from graphreel.render.classify import box_classes, edge_classes
 from graphreel.render.columns import OnDemand, Repeated
 from graphreel.render.edge_labels import edge_labels
 from graphreel.render.labels import PlacedSpan, labels, measure, place
+from graphreel.render.said import Said
 from graphreel.render.scene import Scene, Texts
 from graphreel.render.spatial import whereabouts
 from graphreel.render.stub_chips import stub_chips
@@ -24,8 +25,8 @@ def picture(graph: Graph, expanded: Collection[ScopeId], progress: Progress = Un
     return build_scene(view, lay_out(view, measure(view), progress=progress))
 
 
-def build_scene(view: VisibleGraph, placement: Placement) -> Scene:
-    """Everything that is to be drawn of a placed graph, whatever the theme."""
+def build_scene(view: VisibleGraph, placement: Placement, said: Said | None = None) -> Scene:
+    """Everything that is to be drawn of a placed graph, whatever the theme; `said` is as `measure` was given it."""
     edge_class = edge_classes(view)
     return Scene(
         view=view,
@@ -34,7 +35,7 @@ def build_scene(view: VisibleGraph, placement: Placement) -> Scene:
         edge_class=edge_class,
         keys=_keys(view),
         titles=box_titles(view),
-        texts=_texts(view, placement),
+        texts=_texts(view, placement, said),
         edge_titles=edge_titles(view),
         edge_labels=edge_labels(view, placement),
         stub_chips=stub_chips(view, placement, edge_class),
@@ -54,9 +55,9 @@ def _keys(view: VisibleGraph) -> OnDemand:
     return OnDemand(len(view.kind), key)
 
 
-def _texts(view: VisibleGraph, placement: Placement) -> Texts:
+def _texts(view: VisibleGraph, placement: Placement, said: Said | None) -> Texts:
     """The lines of text in boxes: set once for each label and width, then repeated."""
-    found = labels(view)
+    found = labels(view, said)
     _, wide = np.unique(placement.rects[:, 2], return_inverse=True)
     chosen, which = distinct([found.which, wide])
     spans: list[PlacedSpan] = []

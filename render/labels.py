@@ -13,8 +13,9 @@ import numpy as np
 
 from graphreel.graph import NONE, Graph, ScopeKind, ValueKind, name_stem, repeats, word
 from graphreel.layout.types import SCOPE_KINDS, BoxKind, FloatColumn, VisibleGraph
-from graphreel.render.alike import Whole, alike, last_part, outside_inputs
+from graphreel.render.alike import Whole, alike, distinct, last_part, outside_inputs
 from graphreel.render.classify import short_op
+from graphreel.render.said import Said
 from graphreel.render.shapes import CHEVRON
 from graphreel.render.styles import DETAIL, GROUP_DETAIL, GROUP_TITLE, NAME, TEXT_STYLES, TITLE
 from graphreel.render.text import one_line, shorten, text_width
@@ -63,10 +64,10 @@ class Labels(NamedTuple):
     which: Whole
 
 
-def labels(view: VisibleGraph) -> Labels:
-    """What each box says."""
+def labels(view: VisibleGraph, said: Said | None = None) -> Labels:
+    """What each box says; `said` is what of nodes was chosen to be said."""
     makers: dict[int, Callable[[int, int], Label]] = {
-        BoxKind.NODE: _NodeLabels(view.graph),
+        BoxKind.NODE: _NodeLabels(view.graph, said),
         BoxKind.SCOPE: _ScopeLabels(view),
         BoxKind.FOLD: _FoldLabels(view),
         BoxKind.GROUP: lambda box, scope: _group_label(view.graph, scope),
@@ -74,17 +75,19 @@ def labels(view: VisibleGraph) -> Labels:
         BoxKind.OUTPUT: lambda box, value: _value_label(view.graph, value, "output"),
     }
     chosen, which = alike(view, MOST_WEIGHTS)
+    if said is not None:
+        chosen, which = distinct([which, said.rows_of(view)])
     kinds, refs = view.kind[chosen].tolist(), view.ref[chosen].tolist()
     rows = zip(chosen.tolist(), kinds, refs, strict=True)
     return Labels([makers[kind](box, ref) for box, kind, ref in rows], kinds, which)
 
 
-def measure(view: VisibleGraph) -> FloatColumn:
+def measure(view: VisibleGraph, said: Said | None = None) -> FloatColumn:
     """Width and height that each box needs, in whole pixels, shape (boxes, 2): what `lay_out` asks for.
 
     For a group it is the least width that its title needs, and 0.
     """
-    found = labels(view)
+    found = labels(view, said)
     sizes = [_size(label, kind) for label, kind in zip(found.distinct, found.kind, strict=True)]
     return np.array(sizes, dtype=np.float64).reshape(-1, 2)[found.which]
 
@@ -160,8 +163,8 @@ def _shortened(span: Span, room: float) -> Span:
 class _NodeLabels:
     """Makes the labels of nodes: the operation, what it gives, and the weights that enter it from outside."""
 
-    def __init__(self, graph: Graph) -> None:
-        self.graph = graph
+    def __init__(self, graph: Graph, said: Said | None) -> None:
+        self.graph, self.said = graph, said
         self.types = TypeTexts(graph)
         self.rows, self.start = outside_inputs(graph)
         self.known: dict[tuple[object, ...], Label] = {}
@@ -171,11 +174,13 @@ class _NodeLabels:
         outputs = graph.outputs_of(node)
         given = self.types[int(outputs[0])] if len(outputs) else ""
         weights = self._weights(self.rows[self.start[node] : self.start[node + 1]].tolist())
+        if self.said is not None:
+            given, weights = self.said.type_text(given), weights if "parameters" in self.said.lines else ()
         key = (int(graph.nodes.op[node]), given, len(outputs), weights)
         found = self.known.get(key)
         if found is None:
             found = self.known[key] = _node_label(graph.strings[key[0]], given, len(outputs), weights)
-        return found
+        return found if self.said is None else self.said.label(found, node)
 
     def _weights(self, rows: list[int]) -> tuple[tuple[str, str], ...]:
         """Name and type of the first few of these inputs; last, where there are more, how many."""
