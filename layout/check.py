@@ -12,7 +12,7 @@ from graphreel.graph.types import IntColumn
 from graphreel.layout.errors import LayoutBug
 from graphreel.layout.grid import overlapping
 from graphreel.layout.local import Arrangement, Problem
-from graphreel.layout.sheets import Sheet, sheet_of, side_by_side
+from graphreel.layout.sheets import Sheet, holds, sheet_of, side_by_side, walk
 from graphreel.layout.splines import flattened, segments
 from graphreel.layout.types import FloatColumn, Placement, VisibleGraph
 
@@ -135,8 +135,8 @@ def _through(sheet: Sheet) -> IntColumn:
     boxes, rects = _obstacles(sheet)
     piece, obstacle = overlapping(hulls, rects)
     edge, box = pieces.edge[piece], boxes[obstacle]
-    place, size = _walk(sheet.parent)
-    foreign = ~_holds(place, size, box, sheet.source[edge]) & ~_holds(place, size, box, sheet.target[edge])
+    place, size = walk(sheet.parent)
+    foreign = ~holds(place, size, box, sheet.source[edge]) & ~holds(place, size, box, sheet.target[edge])
     piece, obstacle, edge, box = piece[foreign], obstacle[foreign], edge[foreign], box[foreign]
     inside = _meets(flattened(pieces.points[piece]), rects[obstacle])
     found = np.stack((edge[inside], box[inside]), axis=1)
@@ -171,27 +171,6 @@ def _on_border(rects: FloatColumn, points: FloatColumn) -> _Mask:
     near = np.minimum(np.abs(points - low), np.abs(points - high)).min(axis=1) <= _TOLERANCE
     found: _Mask = within & near
     return found
-
-
-def _walk(parent: IntColumn) -> tuple[IntColumn, IntColumn]:
-    """The place of each box in a walk of the tree, what is in a group right behind it; how many boxes each holds."""
-    parents = parent.tolist()
-    size, following = [1] * len(parents), [0] * (len(parents) + 1)
-    for box in range(len(parents) - 1, -1, -1):
-        if parents[box] != NONE:
-            size[parents[box]] += size[box]
-    place = [0] * len(parents)
-    for box, around in enumerate(parents):
-        place[box] = following[around]
-        following[around] += size[box]
-        following[box] = place[box] + 1
-    return np.array(place, dtype=np.int32), np.array(size, dtype=np.int32)
-
-
-def _holds(place: IntColumn, size: IntColumn, outer: IntColumn, inner: IntColumn) -> _Mask:
-    """Whether the outer box is the inner one or a group somewhere around it. Nothing is in a stub, -1."""
-    held: _Mask = (place[outer] <= place[inner]) & (place[inner] < place[outer] + size[outer]) & (outer != NONE)
-    return held
 
 
 def _meets(lines: FloatColumn, rects: FloatColumn) -> _Mask:

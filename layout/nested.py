@@ -13,6 +13,7 @@ import numpy as np
 from graphreel.graph import NONE, Phase, Progress, Unwatched
 from graphreel.graph.types import IntColumn
 from graphreel.layout.assembly import Found, assembled, references
+from graphreel.layout.bridges import bridged
 from graphreel.layout.cache import Arranged, LayoutCache
 from graphreel.layout.check import check_arrangements
 from graphreel.layout.columns import Tree, with_columns
@@ -47,7 +48,7 @@ def lay_out(
         room = rooms(chosen.stubs, len(tree.parent), options)
         groups = Groups(tree, chosen, room, _before(view, tree, previous), options)
         found = _Picture(tree, groups, sizes, options, LayoutCache() if cache is None else cache).arranged(progress)
-        return assembled(view, tree, chosen, sizes, found, options)
+        return bridged(view, tree, assembled(view, tree, chosen, sizes, found, options), room, options)
 
 
 @contextmanager

@@ -118,3 +118,24 @@ def _stub_rooms(problem: Problem, rects: FloatColumn) -> FloatColumn:
     found[1::2, 2] = rooms[:, 1]
     found[:, 1], found[:, 3] = np.repeat(top, 2), np.repeat(rooms[:, 2], 2)
     return found[found[:, 2] > 0]
+
+
+def walk(parent: IntColumn) -> tuple[IntColumn, IntColumn]:
+    """The place of each box in a walk of the tree, what is in a group right behind it; how many boxes each holds."""
+    parents = parent.tolist()
+    size, following = [1] * len(parents), [0] * (len(parents) + 1)
+    for box in range(len(parents) - 1, -1, -1):
+        if parents[box] != NONE:
+            size[parents[box]] += size[box]
+    place = [0] * len(parents)
+    for box, around in enumerate(parents):
+        place[box] = following[around]
+        following[around] += size[box]
+        following[box] = place[box] + 1
+    return np.array(place, dtype=np.int32), np.array(size, dtype=np.int32)
+
+
+def holds(place: IntColumn, size: IntColumn, outer: IntColumn, inner: IntColumn) -> _Mask:
+    """Whether the outer box is the inner one or a group somewhere around it. Nothing is in a stub, -1."""
+    held: _Mask = (place[outer] <= place[inner]) & (place[inner] < place[outer] + size[outer]) & (outer != NONE)
+    return held

@@ -145,6 +145,33 @@ def test_forward_and_backward_alone_stand_side_by_side() -> None:
     assert placement.rects[a, 0] < placement.rects[b, 0]
 
 
+def saved(between: bool) -> Graph:
+    """A backward node that takes what its forward node gave; with something beside the forward node or not."""
+    builder = GraphBuilder()
+    forward, backward = (builder.scope(name, kind=ScopeKind.PHASE) for name in ("forward", "backward"))
+    start = builder.value(producer=builder.node("start", scope=forward))
+    value = builder.value(producer=builder.node("exp", [start], scope=forward))
+    if between:
+        builder.node("relu", [start], scope=forward)
+    builder.node("exp_backward", [value], scope=backward, phase=Phase.BACKWARD, forward=1)
+    return builder.build()
+
+
+@pytest.mark.parametrize("between", [False, True])
+def test_a_line_joins_partners_where_nothing_stands_between_them_else_stubs_do(between: bool) -> None:
+    view, placement = placed(saved(between), range(3))
+    target = int(np.flatnonzero(view.edge_target == len(view.kind) - 1)[0])
+    route = placement.route_points[placement.route_start[target] : placement.route_start[target + 1]]
+    one, other = placement.rects[view.edge_source[target]], placement.rects[view.edge_target[target]]
+    if between:
+        assert len(route) == 0
+        assert len(placement.stubs.box) == 2
+    else:
+        assert route[0].tolist() == [one[0] + one[2], one[1] + one[3] / 2]
+        assert route[-1].tolist() == [other[0], other[1] + other[3] / 2]
+        assert len(placement.stubs.box) == 0
+
+
 def test_a_graph_without_backward_has_no_columns() -> None:
     graph = transformer(2)
     _, placement = placed(graph, everything(graph))
