@@ -14,7 +14,7 @@ from PySide6.QtWidgets import QWidget
 
 Method = TypeVar("Method", bound=Callable[..., None])
 
-MENUS = ("File", "View", "Step", "Select", "Help")
+MENUS = ("File", "View", "Go", "Step", "Select", "Help")
 """The menus in the order they stand in the menu bar."""
 
 

@@ -16,6 +16,7 @@ from graphreel.gui.file_commands import FileCommands
 from graphreel.gui.follow import Follower
 from graphreel.gui.icons import app_icon
 from graphreel.gui.jobs import Jobs
+from graphreel.gui.navigation import Navigation
 from graphreel.gui.numbers import NumbersPresenter
 from graphreel.gui.panels.find import FindBar
 from graphreel.gui.panels.findings import FindingsPanel
@@ -123,7 +124,8 @@ class Window(QMainWindow):
         self.steps = StepCommands(self.session, self)
         self.looks = CanvasCommands(self.session, self.canvas)
         self.commands = WindowCommands(self)
-        for owner in (self.files, self.looks, self.steps, self.commands):
+        self.navigation = Navigation(self.session, self.canvas, self)
+        for owner in (self.files, self.looks, self.steps, self.commands, *self.navigation.commands):
             self.actions_.register(owner)
         self.recent_menu = QMenu("Open recent", self)
         self.panels_menu = QMenu("Panels", self)
@@ -149,6 +151,7 @@ class Window(QMainWindow):
             Follower(session, self),
             WindowPresenter(session, self),
         ]
+        self.navigation.follow()
         self.actions_.refresh()
 
     def set_theme(self, theme: Theme) -> None:

@@ -7,6 +7,7 @@ from PySide6.QtGui import QColor, QPainter, QPixmap
 from PySide6.QtWidgets import QTextBrowser, QWidget
 
 from graphreel.analysis.arrays import Histogram
+from graphreel.gui.panels.inspector_several import describe_several
 from graphreel.gui.panels.inspector_text import NOTHING, Inspector
 from graphreel.gui.panels.inspector_values import HISTOGRAM, HISTOGRAM_SIZE, NUMBERS
 from graphreel.gui.views import Known, Numbers, Selection, Shown, What
@@ -45,7 +46,8 @@ class InspectorPanel(QTextBrowser):
             self.setHtml(f'<p style="color:{self.theme.muted}">What you select on the canvas is described here.</p>')
         else:
             self.document().clear()  # and with it the pictures that it holds
-            self.setHtml(Inspector(shown, self.theme, known).describe(selection))
+            several = describe_several(shown, self.theme, selection) if selection.is_several else ""
+            self.setHtml(several or Inspector(shown, self.theme, known).describe(selection))
             self.verticalScrollBar().setValue(place)
 
     def set_theme(self, theme: Theme) -> None:
