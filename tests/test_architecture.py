@@ -109,6 +109,7 @@ def test_no_folder_takes_the_name_of_a_standard_library_module() -> None:
 LONG: dict[str, int] = {
     "graph/model.py": 460,  # the graph and its views belong on one page
     "graph/builder.py": 400,  # one append method per table
+    "capture/torch/passes.py": 310,  # every way in which a pass begins and ends
 }
 
 

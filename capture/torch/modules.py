@@ -148,6 +148,14 @@ def call_names(above: ModuleCall, module: nn.Module) -> tuple[tuple[str, ...], t
     return tuple(parts), (*inner, kind)
 
 
+def drop_stale(calls: list[ModuleCall], frame: FrameType | None) -> None:
+    """Forget module calls that an interrupt ended, of which hooks do not hear; seen from this frame."""
+    while calls and frame is not None and frame is not calls[0].frame:
+        frame = frame.f_back
+    if frame is None:
+        calls.clear()
+
+
 def inner_names(tensor: object, kind: ValueKind, name: str) -> dict[int, tuple[ValueKind, str]]:
     """Kind and name, by `id`, of the tensors that one of a class of its own holds, such as the shard of a DTensor."""
     found: dict[int, tuple[ValueKind, str]] = {}

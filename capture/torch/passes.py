@@ -19,7 +19,6 @@ from graphreel.capture.torch.boundary import Boundary
 from graphreel.capture.torch.dispatch import RecordMode
 from graphreel.capture.torch.failures import caught_in, failure_of, too_long
 from graphreel.capture.torch.handing import Handing, Writer
-from graphreel.capture.torch.kernels import KernelsWatch
 from graphreel.capture.torch.light import Light
 from graphreel.capture.torch.log import PassLog
 from graphreel.capture.torch.modules import ModuleNames, RootNames
@@ -27,7 +26,7 @@ from graphreel.capture.torch.ops import OpInfo
 from graphreel.capture.torch.profiler import Profiler
 from graphreel.capture.torch.pushing import Pushed
 from graphreel.capture.torch.turns import CALL, Position
-from graphreel.capture.torch.watching import Watches, watches_of
+from graphreel.capture.torch.watching import watch
 from graphreel.tracefile.extras import Finding
 from graphreel.tracefile.model import Status
 
@@ -148,7 +147,7 @@ class Passes:
         self.turns.begin(at, worked=worked)
         self._mode.watch = self._table.entered = self._mode.before = None
         self._mode.base = _get_sequence_nr()
-        level = self._level()
+        level = None if self._marked and not self.by_hand else self._options.level_at(self._index)
         if self.light.begin(self._index, now, level) or (level is None and not self._is_noted()):
             self._mode.log = None
             return
@@ -165,10 +164,6 @@ class Passes:
             call.scope = len(log.scopes) - 1
         self.pushed.push()
 
-    def _level(self) -> Level | None:
-        """How much is kept of the pass with the next number; None for nothing."""
-        return None if self._marked and not self.by_hand else self._options.level_at(self._index)
-
     def _is_noted(self) -> bool:
         """Whether a pass that is not recorded is noted down."""
         before_recorded = self._options.level_at(self._index + 1) is not None
@@ -176,14 +171,7 @@ class Passes:
 
     def _watch(self, log: PassLog) -> None:
         """Let those look at a pass that its iteration asks for."""
-        watches = watches_of(self._options, self._index, log, self._table)
-        if watches:
-            self._mode.watch = Watches(watches)
-            self._table.entered = self._mode.watch.entered
-            log.watches = (self._mode.watch,)
-        if log.level is Level.KERNELS:
-            # Not told of each operation: it needs none of them, and telling costs.
-            log.watches = (*log.watches, Watches((KernelsWatch(self.profiler),)))
+        self._mode.watch = watch(log, self._options, self._index, self._table, self.profiler)
         if self._options.has_autograd(self._index):
             log.autograd = self.backward.begin(log, self._mode.base)
 
@@ -206,8 +194,8 @@ class Passes:
         # What is waited for after the last operation of a turn, such as data, is waited for by the next.
         turned = self.turns.worked and not self._marked and log.ends
         log.end_ns = self._end_ns = log.ends[-1] if turned else time.perf_counter_ns()
-        for watch in log.watches:
-            watch.ended()
+        for each in log.watches:
+            each.ended()
         log.status = status
         log.loose = self.turns.loose[0] if self.turns.loose else None
         log.findings += self.notices()
@@ -273,9 +261,7 @@ class Passes:
         elif isinstance(error, KeyboardInterrupt):
             self._finish(Status.PARTIAL, error)
         else:
-            unfinished = (
-                error is not None or bool(self._mode.calls) or (self._optimizers.seen and backward)
-            )
+            unfinished = error is not None or bool(self._mode.calls) or (self._optimizers.seen and backward)
             self._finish(Status.PARTIAL if unfinished else Status.COMPLETE)
 
     def mark_begins(self) -> None:
@@ -318,6 +304,5 @@ class Passes:
             return
         if len(log.events) >= self._options.operations_limit:
             self.within_bounds()
-            return
-        if not self._marked:
+        elif not self._marked:
             self._boundary.operation(info, frame, args)

@@ -4,7 +4,6 @@ import os
 import sys
 import time
 import traceback
-import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import get_ident
@@ -25,11 +24,12 @@ from graphreel.capture.torch.checkpoints import CheckpointHook
 from graphreel.capture.torch.compiled import CompiledCode
 from graphreel.capture.torch.compiler import CompilerNews, CompilerWatch, HookNotice, hide_from_compiler
 from graphreel.capture.torch.dispatch import RecordMode
-from graphreel.capture.torch.errors import RecorderState, RecorderWarning
+from graphreel.capture.torch.errors import RecorderState, tell
 from graphreel.capture.torch.failures import note_raised
 from graphreel.capture.torch.handing import Writer
 from graphreel.capture.torch.log import COMPILED, ScopeNote
-from graphreel.capture.torch.modules import ModuleCall, ModuleNames, call_names, optimizer_names
+from graphreel.capture.torch.modules import ModuleCall, ModuleNames, call_names, drop_stale, optimizer_names
+from graphreel.capture.torch.optimizers import learning_rates
 from graphreel.capture.torch.passes import Passes
 from graphreel.capture.torch.resting import Resting
 from graphreel.capture.torch.spared import Spared, is_of_signal_handler
@@ -97,8 +97,8 @@ class TorchRecorder:
             CheckpointHook(self._checkpoint_begins),
             HookNotice(),
             self._passes.profiler,
+            *self._passes.light.hooks(),
         ]
-        self._hooks += self._passes.light.hooks()
         self._resting = Resting(self._hooks[:2], self._mode.calls)
         self._mode.wakes = self._resting.end
         compiled, threads, news = CompiledCode(self._mode, self._scope_begins), ThreadNotice(), CompilerNews()
@@ -244,15 +244,6 @@ class TorchRecorder:
 
         return ended
 
-    def _drop_stale_calls(self) -> None:
-        """Forget module calls that an interrupt ended, of which hooks do not hear."""
-        calls = self._mode.calls
-        frame: FrameType | None = sys._getframe()
-        while calls and frame is not None and frame is not calls[0].frame:
-            frame = frame.f_back
-        if frame is None:
-            calls.clear()
-
     def _parameter_registered(self, module: nn.Module, name: str, parameter: Any) -> None:
         """A model is being made, so what ran so far was preparation."""
         log = self._mode.log
@@ -271,15 +262,11 @@ class TorchRecorder:
     def _step_ends(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
         self._mode.step = 0
         self._resting.end()
-        self._drop_stale_calls()
+        drop_stale(self._mode.calls, sys._getframe())
         log = self._mode.log
         if log is not None:
             self._table.names.update(optimizer_names(optimizer, self._table.members))
-            # The second optimizer of a pass has `lr:2`, its second group `lr:2.1`.
-            name = "lr" if len(log.steps) <= 2 else f"lr:{len(log.steps) - 1}"
-            for at, group in enumerate(optimizer.param_groups):
-                if isinstance(group.get("lr"), float | int):
-                    log.scalars[name if at == 0 else f"{name}.{at}"] = float(group["lr"])
+            log.scalars |= learning_rates(optimizer, len(log.steps) - 1)
         self._passes.step_ends(optimizer)
 
     def _give_up(self, fault: Exception) -> None:
@@ -290,7 +277,7 @@ class TorchRecorder:
         if isinstance(fault, TraceError):
             self._passes.drop()
             self.told = True
-            self._warn(f"recording ended: {fault}")
+            tell(f"recording ended: {fault}")
             return
         where = traceback.extract_tb(fault.__traceback__)[-1:]
         place = f" ({where[0].name}, line {where[0].lineno})" if where else ""
@@ -300,16 +287,9 @@ class TorchRecorder:
         self.problem = f"recording ended by {by}: {type(fault).__name__}: {fault}{place}"
         with Spared(lambda _: self._passes.drop()):  # the fault that counts is the first one
             self._passes.give_up(Finding("recorder-fault", self.problem))
-        self._warn(self.problem)
+        tell(self.problem)
         if its_own:
             raise fault
-
-    def _warn(self, message: str) -> None:
-        try:
-            warnings.warn(message, RecorderWarning, stacklevel=2)
-        except RecorderWarning:
-            # Warnings are errors in this program; ours must not be one.
-            os.write(2, f"graphreel: {message}\n".encode(errors="replace"))
 
 
 def _abandon_all() -> None:

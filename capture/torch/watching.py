@@ -9,9 +9,11 @@ from torch import Tensor
 
 from graphreel.capture.options import Level, RecordOptions
 from graphreel.capture.torch.cuda_timing import DeviceTimingWatch, accelerator_pool
+from graphreel.capture.torch.kernels import KernelsWatch
 from graphreel.capture.torch.keyframes import KeyframeWatch
 from graphreel.capture.torch.log import PassLog
 from graphreel.capture.torch.ops import OpInfo
+from graphreel.capture.torch.profiler import Profiler
 from graphreel.capture.torch.spared import Spared, is_of_signal_handler
 from graphreel.capture.torch.statistics import StatisticsWatch
 from graphreel.capture.torch.tensors import TensorTable
@@ -90,6 +92,19 @@ class Watches:
             what: tuple(watch for watch in self._all if getattr(type(watch), what) is not getattr(Silent, what, None))
             for what in ("entered", "before", "after", "ended")
         }
+
+
+def watch(log: PassLog, options: RecordOptions, index: int, table: TensorTable, profiler: Profiler) -> Watches | None:
+    """Let those look at a pass that the iteration with this number asks for; gives who hears of each operation."""
+    found = watches_of(options, index, log, table)
+    hearing = Watches(found) if found else None
+    if hearing is not None:
+        table.entered = hearing.entered
+        log.watches = (hearing,)
+    if log.level is Level.KERNELS:
+        # Not told of each operation: it needs none of them, and telling costs.
+        log.watches = (*log.watches, Watches((KernelsWatch(profiler),)))
+    return hearing
 
 
 def watches_of(options: RecordOptions, index: int, log: PassLog, table: TensorTable) -> tuple[Watch, ...]:
