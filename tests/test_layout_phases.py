@@ -1,15 +1,18 @@
 """Each phase on its own: text in, text out."""
 
 import string
-from itertools import pairwise
+from itertools import combinations, pairwise
 
+import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from graphreel.layout import LayoutBug, LayoutOptions
 from graphreel.layout.cycles import Flow, acyclic
 from graphreel.layout.layers import LONGEST_SPAN, Layers, draw, layers
 from graphreel.layout.local import Net, Problem
-from graphreel.layout.ordering import crossings, order
+from graphreel.layout.ordering import crossings, inversions, order
 from graphreel.layout.pen import Pen
 from graphreel.layout.placing import check_places, place
 from graphreel.layout.ranking import check_ranks, rank
@@ -127,6 +130,11 @@ def test_ordering_the_complete_graph_ends() -> None:
     found = ranked("; ".join(f"{one} {other}" for one in "abcd" for other in "efgh"))
     order(found)
     assert crossings(found) == 36
+
+
+@given(st.lists(st.integers(0, 9), max_size=60))
+def test_inversions_are_the_pairs_in_the_wrong_order(numbers: list[int]) -> None:
+    assert inversions(np.array(numbers, dtype=float)) == sum(one > other for one, other in combinations(numbers, 2))
 
 
 def test_placing_draws_a_chain_and_a_long_edge_straight() -> None:
