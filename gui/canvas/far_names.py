@@ -16,6 +16,8 @@ from graphreel.render.styles import GROUP_TITLE, TEXT_STYLES
 from graphreel.render.text import shorten, text_width
 
 MOST_NAMES = 48
+_MOST_NEW = 6
+"""Names that are painted for the first time in one frame of a zoom; the others come with the next frames."""
 _LEAST_WIDTH, _LEAST_HEIGHT = 44.0, 26.0
 """Pixels that a group must have for its name to be written in it."""
 _INSET, _LINE = 6.0, 18.0
@@ -39,7 +41,7 @@ class FarNames:
         zoom = look.zoom / look.ratio
         if zoom >= TEXT_FROM:
             return []
-        taken, written = list[tuple[float, float, float]](), list[str]()
+        taken, written, new = list[tuple[float, float, float]](), list[str](), 0
         scene = self._painting.scene
         boxes, places = _places(self._painting, look, area)
         for box, (x, y, room) in zip(boxes.tolist(), places.tolist(), strict=True):
@@ -49,9 +51,13 @@ class FarNames:
             long = text_width(name, _STYLE.size, _STYLE.weight)
             if not name or any(x < end and x + long > start and abs(y - line) < _LINE for start, end, line in taken):
                 continue
+            key = name, int(scene.box_class[box]), look.ratio
             taken.append((x, x + long, y))
+            new += key not in self._pictures
+            if look.moving and new > _MOST_NEW:
+                continue
             written.append(name)
-            picture = self._pictures[name, int(scene.box_class[box]), look.ratio]
+            picture = self._pictures[key]
             # On a whole pixel of the screen, so that it is as sharp as it was painted.
             left, top = (round(at * look.ratio) / look.ratio for at in (x - _MARGIN, y - _BASELINE))
             painter.drawImage(QPointF(left, top), picture)

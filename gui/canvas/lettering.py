@@ -37,6 +37,9 @@ class Recent(Generic[Key, Made]):
         self._most, self._make = most, make
         self._kept: OrderedDict[Key, Made] = OrderedDict()
 
+    def __contains__(self, key: Key) -> bool:
+        return key in self._kept
+
     def __getitem__(self, key: Key) -> Made:
         found = self._kept.get(key)
         if found is None:
