@@ -1,10 +1,9 @@
 """Back and forward through the places one looked at, and undo and redo of what was opened and closed."""
 
 from dataclasses import dataclass, replace
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 from weakref import ref
 
-from graphreel.analysis import Cursor
 from graphreel.graph import Graph, node_keys
 from graphreel.gui.actions import action
 from graphreel.gui.canvas import Canvas
@@ -12,6 +11,9 @@ from graphreel.gui.canvas.camera import Camera
 from graphreel.gui.presenters import Presenter
 from graphreel.gui.session import Session
 from graphreel.gui.views import Selection, Shown, What
+
+if TYPE_CHECKING:
+    from graphreel.analysis import Cursor
 
 MOST = 200
 """Places, and arrangements, that are remembered."""
@@ -92,7 +94,8 @@ class History(Presenter):
         super().__init__(session, canvas)
         self.canvas = canvas
         self.places, self.arrangements = Trail[Place](), Trail[Arrangement]()
-        self._stepped = self._stepped_before = self._going = False
+        self._stepped = self._going = False
+        self._cursor: Cursor | None = None
         self._picture = 0
         self._wanted: Place | None = None
         """The place that one goes to, as soon as its iteration is drawn."""
@@ -116,23 +119,20 @@ class History(Presenter):
         # What another view opens besides is nothing that anyone did, so there is nothing to undo.
         self._going = True
 
-    def cursor_moved(self, cursor: Cursor) -> None:
-        self._stepped = True
-
     def selection_changed(self, selection: Selection) -> None:
-        stepped, self._stepped = self._stepped, False
+        cursor, before, stepped_before = self.session.cursor, self._cursor, self._stepped
+        self._cursor, self._stepped = cursor, cursor != before and Selection.of_node(cursor.node or 0) == selection
         shown = self.session.shown
         if shown is None or not selection or self._is_arriving(shown):
             return
         self._wanted = None
         self._note_camera()
-        place = self._place(shown, selection)
+        place, here = self._place(shown, selection), self.places.current
         # Stepping through thousands of operations is one place, where it has come to.
-        if stepped and self._stepped_before:
+        if self._stepped and stepped_before:
             self.places.replace(place)
-        elif self.places.current is None or self.places.current.selection != selection:
+        elif here is None or (here.iteration, here.view, here.selection) != (place.iteration, place.view, selection):
             self.places.add(place)
-        self._stepped_before = stepped
 
     def _is_arriving(self, shown: Shown) -> bool:
         wanted = self._wanted

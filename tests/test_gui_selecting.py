@@ -163,7 +163,8 @@ def test_two_that_no_path_joins_can_be_joined_against_the_edges(qtbot: QtBot, tm
     window.session.select(Selection.of([1, 2]))
     trigger(qtbot, window, "select.path")
     assert window.session.selection.every_node == {1, 2}
-    assert "No path leads" in window.message.line.text() and "Shift+P" in window.message.line.text()
+    assert "No path leads" in window.message.line.text()
+    assert "Shift+P" in window.message.line.text()
     trigger(qtbot, window, "select.shortest")
     assert window.session.selection.every_node == {0, 1, 2}
     window.session.select(Selection.of([1, 3]))
@@ -179,7 +180,8 @@ def test_the_inspector_sums_up_and_links(qtbot: QtBot, step: Window) -> None:
     assert "3 things selected" in text
     assert "operations\n4" in text.replace("\t", "\n"), "those in the scope count"
     assert "4 µs" in text
-    assert "2 ×" in text and "aten.mm.default" in text
+    assert "2 ×" in text
+    assert "aten.mm.default" in text
     assert f"#{2}" in text
 
 
