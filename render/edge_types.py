@@ -5,9 +5,9 @@ import numpy as np
 from graphreel.layout.grid import overlapping
 from graphreel.layout.types import EdgeKind, FloatColumn
 from graphreel.render.edge_labels import HEIGHT, free_spots, labelled, text_widths
-from graphreel.render.labels import TypeTexts
 from graphreel.render.scene import EdgeLabels, Scene
 from graphreel.render.spatial import Area, Rows, corners
+from graphreel.render.type_texts import TypeTexts
 
 _LONGEST = 1200.0
 """Edges that reach further say nothing: one could not tell from which box it comes."""

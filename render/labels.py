@@ -11,7 +11,7 @@ from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
-from graphreel.graph import NONE, Graph, ScopeKind, ValueKind, name_stem, repeats, word
+from graphreel.graph import Graph, ScopeKind, ValueKind, name_stem, repeats, word
 from graphreel.layout.types import SCOPE_KINDS, BoxKind, FloatColumn, VisibleGraph
 from graphreel.render.alike import Whole, alike, distinct, last_part, outside_inputs
 from graphreel.render.classify import short_op
@@ -19,6 +19,7 @@ from graphreel.render.said import Said
 from graphreel.render.shapes import CHEVRON
 from graphreel.render.styles import DETAIL, GROUP_DETAIL, GROUP_TITLE, NAME, TEXT_STYLES, TITLE
 from graphreel.render.text import one_line, shorten, text_width
+from graphreel.render.type_texts import TypeTexts
 
 
 class Span(NamedTuple):
@@ -206,23 +207,6 @@ def _node_label(op: str, given: str, outputs: int, weights: tuple[tuple[str, str
     for name, kind in weights:
         rows.append((Span(one_line(name), NAME), Span(kind, DETAIL)) if kind else (Span(one_line(name), DETAIL),))
     return tuple(rows)
-
-
-class TypeTexts:
-    """`Value.type_text` of a graph's values, each distinct one made once; empty where nothing is known of a value."""
-
-    def __init__(self, graph: Graph) -> None:
-        self.graph = graph
-        self.known: dict[tuple[int, int], str] = {}
-
-    def __getitem__(self, value: int) -> str:
-        values = self.graph.values
-        key = int(values.dtype[value]), int(values.shape[value])
-        found = self.known.get(key)
-        if found is None:
-            text = one_line(self.graph.value(value).type_text)
-            found = self.known[key] = text if self.graph.strings[key[0]] or key[1] != NONE else ""
-        return found
 
 
 def _nodes_text(count: int) -> str:

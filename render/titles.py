@@ -3,7 +3,8 @@
 from graphreel.graph import NONE, Graph, ValueKind, repeats, word
 from graphreel.layout.types import SCOPE_KINDS, BoxKind, EdgeKind, VisibleGraph
 from graphreel.render.columns import OnDemand
-from graphreel.render.labels import TypeTexts, scope_title
+from graphreel.render.labels import scope_title
+from graphreel.render.type_texts import TypeTexts
 
 MOST_LINES = 12
 """Lines of a tooltip that list inputs; an optimizer's step can take hundreds."""
