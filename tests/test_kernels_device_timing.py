@@ -19,7 +19,7 @@ from graphreel.capture.torch.cuda_timing import (
     accelerator_pool,
 )
 from graphreel.capture.torch.ops import op_info
-from graphreel.capture.torch.watch import Numbering
+from graphreel.capture.torch.watch import Call, Numbering
 from graphreel.graph import GraphBuilder
 from graphreel.tracefile import IterationRecord, Status
 from tests.torch_runs import Net, nodes, recording, train
@@ -163,9 +163,9 @@ def test_a_devices_clock_is_put_on_the_hosts(monkeypatch: pytest.MonkeyPatch) ->
     for event, now in enumerate(called):
         builder.node("aten.relu.default")
         clock.host_ns = now
-        watch.before(event, info, (), None, ())
+        watch.before(call := Call(event, info, (), None, ()))
         clock.busy_until = max(clock.busy_until, now) + 1_000
-        watch.after(event, info, (), None, None, (), ())
+        watch.after(call, None, ())
     watch.ended()
     record = IterationRecord(builder.build(), Status.COMPLETE, 0, 0)
     added = watch.add_to(record, Numbering(nodes=dict(enumerate(range(4))), begin_ns=9_000))

@@ -78,7 +78,9 @@ def test_iterations_that_make_no_sense(text: str) -> None:
 
 
 def test_what_is_wrong_is_named_with_what_is_accepted() -> None:
-    with pytest.raises(BadOption, match="--level 'all': there is no such level; give graph or timing or light or kernels or"):
+    with pytest.raises(
+        BadOption, match="--level 'all': there is no such level; give graph or timing or light or kernels or"
+    ):
         RecordOptions.parse("all")
     with pytest.raises(BadOption, match="--iterations '0:3=all': 'all': there is no such level; give graph or"):
         RecordOptions.parse(iterations="0:3=all")

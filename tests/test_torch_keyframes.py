@@ -539,7 +539,7 @@ def test_the_program_computes_the_same_and_nothing_is_kept_alive() -> None:
         del model
         gc.collect()
         assert parameter() is None
-    assert len(kept.records) == 6
+    assert len(kept.records) == 5
 
 
 def test_a_default_device_and_autocast_of_the_program_do_not_reach_us() -> None:

@@ -66,7 +66,9 @@ class TraceWriter:
         self._old_is_back = False
         opened = threading.Event()
         # A daemon, so that a program that forgets to close its recording can still end.
-        self._thread: threading.Thread | None = threading.Thread(target=self._run, args=(rows, opened), name="graphreel-writer", daemon=True)
+        self._thread: threading.Thread | None = threading.Thread(
+            target=self._run, args=(rows, opened), name="graphreel-writer", daemon=True
+        )
         self._thread.start()
         opened.wait()
         self._give_up_if_not_opened()

@@ -6,7 +6,7 @@ PyTorch's, of which CUDA is one; where there is none, `HostEvents` lets operatio
 
 import time
 from collections import defaultdict, deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from threading import get_ident
@@ -16,9 +16,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from graphreel.capture.torch.ops import OpInfo
 from graphreel.capture.torch.spared import let_through
-from graphreel.capture.torch.watch import Numbering
+from graphreel.capture.torch.watch import Call, Numbering
 from graphreel.tracefile.model import IterationRecord
 
 NOT_ON_DEVICE = -1
@@ -176,11 +175,9 @@ class DeviceTimingWatch:
     def entered(self, number: int, tensor: Tensor) -> None:
         """As `Watch.entered`."""
 
-    def before(
-        self, event: int, info: OpInfo, args: Sequence[Any], kwargs: Mapping[str, Any] | None, inputs: tuple[int, ...]
-    ) -> None:
+    def before(self, call: Call) -> None:
         """As `Watch.before`."""
-        queue = self._pool.source.queue((*args, *kwargs.values()) if kwargs else args)
+        queue = self._pool.source.queue((*call.args, *call.kwargs.values()) if call.kwargs else call.args)
         if queue is None:
             self._open[get_ident()].append(None)
             return
@@ -191,23 +188,14 @@ class DeviceTimingWatch:
         begin.record(queue.stream)
         self._open[get_ident()].append((queue, begin, time.perf_counter_ns()))
 
-    def after(
-        self,
-        event: int,
-        info: OpInfo,
-        args: Sequence[Any],
-        kwargs: Mapping[str, Any] | None,
-        out: Any,
-        inputs: tuple[int, ...],
-        outputs: tuple[int, ...],
-    ) -> None:
+    def after(self, call: Call, out: Any, outputs: tuple[int, ...]) -> None:
         """As `Watch.after`."""
         opened = self._open[get_ident()].pop()
         if opened is not None:
             queue, begin, called_ns = opened
             end = self._pool.take(queue.device)
             end.record(queue.stream)
-            self._timed.append(_Timed(event, queue.device, begin, end, called_ns))
+            self._timed.append(_Timed(call.event, queue.device, begin, end, called_ns))
 
     def ended(self) -> None:
         """As `Watch.ended`."""

@@ -27,6 +27,7 @@ from graphreel.capture.torch.spared import Spared
 from graphreel.capture.torch.stacks import Stacks
 from graphreel.capture.torch.subclasses import computes_inside
 from graphreel.capture.torch.tensors import TensorTable
+from graphreel.capture.torch.watch import Call
 
 if TYPE_CHECKING:
     from graphreel.capture.torch.prediction import Expected
@@ -129,7 +130,7 @@ class RecordMode(Foretelling, TorchDispatchMode):
             return None
         noted = self.take(info, frame, args, kwargs)
         if self.watch is not None and self.noted is not None:
-            self.watch.before(len(self.noted.events), info, args, kwargs, noted[1])
+            self.watch.before(Call(len(self.noted.events), info, args, kwargs, noted[1]))
         return noted
 
     def _note(
@@ -158,7 +159,7 @@ class RecordMode(Foretelling, TorchDispatchMode):
         if self.earlier is not None:
             self.compare(info, out, args, kwargs)
         if self.watch is not None:
-            self.watch.after(len(log.events) - 1, info, args, kwargs, out, noted[1], outputs)
+            self.watch.after(Call(len(log.events) - 1, info, args, kwargs, noted[1]), out, outputs)
 
     def introduce(self, info: OpInfo) -> None:
         """Make known what is no operator, but is handed to this mode as one by those who call it."""

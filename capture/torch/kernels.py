@@ -4,7 +4,6 @@ An event of the profiler belongs to the node within whose call it began, on the 
 disagree, which the operators' names tell, the nodes and the events of equal names are paired in order instead.
 """
 
-from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -14,10 +13,9 @@ from torch import Tensor
 
 from graphreel.capture.kineto.columns import UNKNOWN, Category, IntColumn, Profile
 from graphreel.capture.kineto.correlation import device_work, enclosing
-from graphreel.capture.torch.ops import OpInfo
 from graphreel.capture.torch.profiler import Piece, Profiler
 from graphreel.capture.torch.profiler_events import profile_of
-from graphreel.capture.torch.watch import Numbering
+from graphreel.capture.torch.watch import Call, Numbering
 from graphreel.graph import Graph
 from graphreel.tracefile.extras import Finding, Kernels
 from graphreel.tracefile.model import IterationRecord
@@ -49,21 +47,10 @@ class KernelsWatch:
     def entered(self, number: int, tensor: Tensor) -> None:
         """As `Watch.entered`."""
 
-    def before(
-        self, event: int, info: OpInfo, args: Sequence[Any], kwargs: Mapping[str, Any] | None, inputs: tuple[int, ...]
-    ) -> None:
+    def before(self, call: Call) -> None:
         """As `Watch.before`."""
 
-    def after(
-        self,
-        event: int,
-        info: OpInfo,
-        args: Sequence[Any],
-        kwargs: Mapping[str, Any] | None,
-        out: Any,
-        inputs: tuple[int, ...],
-        outputs: tuple[int, ...],
-    ) -> None:
+    def after(self, call: Call, out: Any, outputs: tuple[int, ...]) -> None:
         """As `Watch.after`."""
 
     def ended(self) -> None:

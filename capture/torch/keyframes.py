@@ -27,7 +27,7 @@ from graphreel.capture.torch.log import PassLog
 from graphreel.capture.torch.ops import OpInfo
 from graphreel.capture.torch.quiet import NoFunctions, NoHistory, NoModes
 from graphreel.capture.torch.tensors import TensorTable
-from graphreel.capture.torch.watch import Numbering, Silent
+from graphreel.capture.torch.watch import Call, Numbering, Silent
 from graphreel.tracefile.extras import Finding
 from graphreel.tracefile.model import IterationRecord
 
@@ -61,10 +61,9 @@ class KeyframeWatch(Silent):
         """Whether there is still to be a keyframe."""
         return self._memory.keeps
 
-    def before(
-        self, event: int, info: OpInfo, args: Sequence[Any], kwargs: Mapping[str, Any] | None, inputs: tuple[int, ...]
-    ) -> None:
+    def before(self, call: Call) -> None:
         """Keep what is new among the tensors that an operation takes, and what changed unseen."""
+        event, info, args, kwargs, inputs = call
         with NoFunctions(), NoModes(), NoHistory():
             if self._early:
                 self._look_whether_it_began()
@@ -84,17 +83,9 @@ class KeyframeWatch(Silent):
         if self._memory.keeps and self._memory.nbytes + self._random.nbytes > self._limit:
             self._let_go()
 
-    def after(
-        self,
-        event: int,
-        info: OpInfo,
-        args: Sequence[Any],
-        kwargs: Mapping[str, Any] | None,
-        out: Any,
-        inputs: tuple[int, ...],
-        outputs: tuple[int, ...],
-    ) -> None:
+    def after(self, call: Call, out: Any, outputs: tuple[int, ...]) -> None:
         """Know what an operation made and wrote."""
+        event, info, args, kwargs, _ = call
         for number, tensor in zip(outputs, tensors_given(out), strict=True):
             if number not in self._states.all:
                 state = self._states.add(number, tensor, made=True, settled=info.fresh)

@@ -53,8 +53,7 @@ class TorchRecorder:
     """
 
     def __init__(self, writer: Writer, options: RecordOptions | None = None) -> None:
-        self.alive = False
-        self.problem, self.told = "", False
+        self.alive, self.problem, self.told = False, "", False
         self._writer = writer
         self._options = options or RecordOptions()
         self._stacks, self._table = Stacks(), TensorTable()

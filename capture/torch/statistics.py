@@ -6,7 +6,7 @@ same is done with operations of the device, whose results are read when the pass
 classes with rules of their own, nested ones, views that repeat their memory, and, on a GPU, sparse and quantized ones.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from ctypes import memmove
 from dataclasses import replace
 from typing import Any
@@ -21,7 +21,6 @@ from torch._C import _has_storage
 from torch.nn import Parameter
 
 from graphreel.capture.torch.keyframes_writes import Written, tensors_given
-from graphreel.capture.torch.ops import OpInfo
 from graphreel.capture.torch.quiet import NoFunctions, NoHistory, NoModes
 from graphreel.capture.torch.statistics_device import DeviceRows
 from graphreel.capture.torch.statistics_of import columns_of, in_order, name_of, parts_of
@@ -35,7 +34,7 @@ from graphreel.capture.torch.statistics_rows import (
     settled,
 )
 from graphreel.capture.torch.tensors import TensorTable
-from graphreel.capture.torch.watch import Numbering, Silent
+from graphreel.capture.torch.watch import Call, Numbering, Silent
 from graphreel.tracefile.dtypes import ITEM_SIZES
 from graphreel.tracefile.model import IterationRecord
 
@@ -131,17 +130,9 @@ class StatisticsWatch(Silent):
         with NoFunctions(), NoModes(), NoHistory():
             self._plain = _plain_keys()
 
-    def after(
-        self,
-        event: int,
-        info: OpInfo,
-        args: Sequence[Any],
-        kwargs: Mapping[str, Any] | None,
-        out: Any,
-        inputs: tuple[int, ...],
-        outputs: tuple[int, ...],
-    ) -> None:
+    def after(self, call: Call, out: Any, outputs: tuple[int, ...]) -> None:
         """Take what an operation gave and what it wrote."""
+        event, info, args, kwargs, inputs = call
         if self._wanted is not None and not self._wanted():
             return
         writes = bool(info.written or info.hidden_writes)

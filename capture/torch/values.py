@@ -5,7 +5,7 @@ if by its module, its operator or its tensor's name it may pass the filter, and 
 the pass does not know these yet (new states of an optimizer, gradients, some operations of backward), it is copied.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -22,7 +22,7 @@ from graphreel.capture.torch.ops import OpInfo
 from graphreel.capture.torch.quiet import NoFunctions, NoHistory, NoModes
 from graphreel.capture.torch.spared import let_through
 from graphreel.capture.torch.tensors import TensorTable
-from graphreel.capture.torch.watch import Numbering, Silent
+from graphreel.capture.torch.watch import Call, Numbering, Silent
 from graphreel.graph import Graph, NodeId, ValueId, node_keys
 from graphreel.tracefile.extras import Finding
 from graphreel.tracefile.model import IterationRecord
@@ -61,17 +61,9 @@ class ValuesWatch(Silent):
         self._scope_of: dict[int, int] = {}
         self._counter = 0
 
-    def after(
-        self,
-        event: int,
-        info: OpInfo,
-        args: Sequence[Any],
-        kwargs: Mapping[str, Any] | None,
-        out: Any,
-        inputs: tuple[int, ...],
-        outputs: tuple[int, ...],
-    ) -> None:
+    def after(self, call: Call, out: Any, outputs: tuple[int, ...]) -> None:
         """Copy what an operation gave and what it wrote, if it may pass the filter."""
+        event, info, args, kwargs, _ = call
         tensors = dict(zip(outputs, tensors_given(out), strict=True))
         for tensor in self._written.tensors(info, args, kwargs):
             tensors.setdefault(self._table.numbers.get(id(tensor), -1), tensor)

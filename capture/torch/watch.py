@@ -6,7 +6,7 @@ comparison for it.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from torch import Tensor
 
@@ -31,6 +31,23 @@ class Numbering:
     begin_ns: int = 0
 
 
+class Call(NamedTuple):
+    """An operation that runs.
+
+    Attributes:
+        event: Its place among the events of the pass.
+        info: Its operator.
+        args, kwargs: What it is called with.
+        inputs: The numbers of the tensors among these, as in `Event`.
+    """
+
+    event: int
+    info: OpInfo
+    args: Sequence[Any]
+    kwargs: Mapping[str, Any] | None
+    inputs: tuple[int, ...]
+
+
 class Watch(Protocol):
     """Looks at one pass. All but `add_to` are called on the recording thread, with every dispatch mode off.
 
@@ -42,23 +59,12 @@ class Watch(Protocol):
         """A tensor from outside is about to be taken by an operation for the first time in this pass."""
         ...
 
-    def before(
-        self, event: int, info: OpInfo, args: Sequence[Any], kwargs: Mapping[str, Any] | None, inputs: tuple[int, ...]
-    ) -> None:
-        """An operation is about to run; its tensors have been met, and these are their numbers, as in `Event`."""
+    def before(self, call: Call) -> None:
+        """An operation is about to run; its tensors have been met."""
         ...
 
-    def after(
-        self,
-        event: int,
-        info: OpInfo,
-        args: Sequence[Any],
-        kwargs: Mapping[str, Any] | None,
-        out: Any,
-        inputs: tuple[int, ...],
-        outputs: tuple[int, ...],
-    ) -> None:
-        """An operation ran. `inputs` and `outputs` are the numbers of its tensors, as in `Event`."""
+    def after(self, call: Call, out: Any, outputs: tuple[int, ...]) -> None:
+        """An operation ran and gave `out`; `outputs` are the numbers of the tensors in it, as in `Event`."""
         ...
 
     def ended(self) -> None:
@@ -76,21 +82,10 @@ class Silent:
     def entered(self, number: int, tensor: Tensor) -> None:
         """Nothing."""
 
-    def before(
-        self, event: int, info: OpInfo, args: Sequence[Any], kwargs: Mapping[str, Any] | None, inputs: tuple[int, ...]
-    ) -> None:
+    def before(self, call: Call) -> None:
         """Nothing."""
 
-    def after(
-        self,
-        event: int,
-        info: OpInfo,
-        args: Sequence[Any],
-        kwargs: Mapping[str, Any] | None,
-        out: Any,
-        inputs: tuple[int, ...],
-        outputs: tuple[int, ...],
-    ) -> None:
+    def after(self, call: Call, out: Any, outputs: tuple[int, ...]) -> None:
         """Nothing."""
 
     def ended(self) -> None:

@@ -1,6 +1,6 @@
 """Which watches a pass gets, and several of them as one."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -12,13 +12,12 @@ from graphreel.capture.torch.cuda_timing import DeviceTimingWatch, accelerator_p
 from graphreel.capture.torch.kernels import KernelsWatch
 from graphreel.capture.torch.keyframes import KeyframeWatch
 from graphreel.capture.torch.log import PassLog
-from graphreel.capture.torch.ops import OpInfo
 from graphreel.capture.torch.profiler import Profiler
 from graphreel.capture.torch.spared import Spared, is_of_signal_handler
 from graphreel.capture.torch.statistics import StatisticsWatch
 from graphreel.capture.torch.tensors import TensorTable
 from graphreel.capture.torch.values import ValuesWatch
-from graphreel.capture.torch.watch import Numbering, Silent, Watch
+from graphreel.capture.torch.watch import Call, Numbering, Silent, Watch
 from graphreel.tracefile.extras import Finding
 from graphreel.tracefile.model import IterationRecord
 
@@ -40,24 +39,13 @@ class Watches:
         """As `Watch.entered`."""
         self._tell("entered", number, tensor)
 
-    def before(
-        self, event: int, info: OpInfo, args: Sequence[Any], kwargs: Mapping[str, Any] | None, inputs: tuple[int, ...]
-    ) -> None:
+    def before(self, call: Call) -> None:
         """As `Watch.before`."""
-        self._tell("before", event, info, args, kwargs, inputs)
+        self._tell("before", call)
 
-    def after(
-        self,
-        event: int,
-        info: OpInfo,
-        args: Sequence[Any],
-        kwargs: Mapping[str, Any] | None,
-        out: Any,
-        inputs: tuple[int, ...],
-        outputs: tuple[int, ...],
-    ) -> None:
+    def after(self, call: Call, out: Any, outputs: tuple[int, ...]) -> None:
         """As `Watch.after`."""
-        self._tell("after", event, info, args, kwargs, out, inputs, outputs)
+        self._tell("after", call, out, outputs)
 
     def ended(self) -> None:
         """As `Watch.ended`."""
