@@ -29,7 +29,8 @@ def boxes_of(view: VisibleGraph, selection: Selection) -> frozenset[int]:
         return frozenset() if first is None else frozenset({first})
     nodes = np.fromiter(selection.every_node, dtype=np.int64)
     scopes = (_box_of_scope(view, scope) for scope in selection.every_scope)
-    return frozenset(np.unique(view.node_box[nodes]).tolist()) | {box for box in scopes if box is not None}
+    own = np.unique(view.node_box[nodes])
+    return frozenset(own[own >= 0].tolist()) | {box for box in scopes if box is not None}
 
 
 def selection_of(view: VisibleGraph, box: int) -> Selection:

@@ -45,6 +45,15 @@ class Settings:
         self._store.setValue("animated", "true" if wanted else "false")
 
     @property
+    def minimap(self) -> bool:
+        """Whether a small picture of the whole is shown where the canvas shows a part of it."""
+        return str(self._store.value("minimap", "true")) == "true"
+
+    @minimap.setter
+    def minimap(self, wanted: bool) -> None:
+        self._store.setValue("minimap", "true" if wanted else "false")
+
+    @property
     def geometry(self) -> QByteArray:
         """The window's size and place, as Qt writes it; empty at first."""
         return self._bytes("geometry")

@@ -132,6 +132,12 @@ QPushButton#primary {{ background: {theme.accent}; color: {theme.on_accent}; bor
   font-weight: 600; }}
 QPushButton#primary:hover {{ background: {blend(theme.text, theme.accent, 0.12)}; }}
 QPushButton:disabled {{ color: {disabled(theme)}; border-color: {theme.border}; background: {theme.raised}; }}
+#crumbs {{ background: {theme.panel}; border-bottom: 1px solid {theme.border}; }}
+#crumbs QToolButton {{ padding: 2px 5px; }}
+#crumbs QToolButton:focus {{ padding: 1px 4px; }}
+#crumbs #behind {{ color: {theme.muted}; padding: 2px; }}
+#crumbs #behind:focus {{ padding: 1px; }}
+#crumbs QToolButton::menu-indicator {{ image: none; width: 0; }}
 QStatusBar {{ background: {theme.panel}; color: {theme.muted}; border-top: 1px solid {theme.border}; }}
 QStatusBar::item {{ border: none; }}
 QStatusBar QLabel {{ color: {theme.muted}; padding: 2px 8px; }}
