@@ -90,7 +90,7 @@ class Window(QMainWindow):
         self.pages.addWidget(self.welcome)
         self.pages.addWidget(self.canvas)
         centre = QWidget()
-        inside = QVBoxLayout(centre)
+        inside = self._middle = QVBoxLayout(centre)
         inside.setContentsMargins(0, 0, 0, 0)
         inside.setSpacing(0)
         inside.addWidget(self.message)
@@ -124,7 +124,8 @@ class Window(QMainWindow):
         self.steps = StepCommands(self.session, self)
         self.looks = CanvasCommands(self.session, self.canvas)
         self.commands = WindowCommands(self)
-        self.navigation = Navigation(self.session, self.canvas, self)
+        self.navigation = Navigation(self.session, self.canvas, self.settings, self)
+        self.navigation.add_to(self._middle)
         for owner in (self.files, self.looks, self.steps, self.commands, *self.navigation.commands):
             self.actions_.register(owner)
         self.recent_menu = QMenu("Open recent", self)
