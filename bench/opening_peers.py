@@ -121,7 +121,7 @@ def blank_page(python: str, limit: float) -> Opened:
     return _until_shown(python, limit, "about:blank", "body", PEERS[0].flags, None, [])
 
 
-def in_browser(peer: Peer, file: Path, python: str, limit: float, picture: Path | None) -> Opened:
+def in_browser(peer: Peer, file: Path, python: str, limit: float, picture: Path | None = None) -> Opened:
     """Open a file in a peer, until its graph is drawn."""
     port = _free_port()
     arguments = [part.format(file=file, port=port) for part in peer.server]
