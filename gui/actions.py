@@ -34,6 +34,7 @@ class Declaration:
         section: Whether a line sets it off from what stands above it in the menu.
         within: The name of the widget that has to have the focus for the shortcuts; empty for any in the window.
             For keys that other widgets have a use of their own for.
+        submenu: The menu within that menu in which it stands; empty for the menu itself.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Declaration:
     checked: str = ""
     section: bool = False
     within: str = ""
+    submenu: str = ""
 
 
 def action(
@@ -60,10 +62,11 @@ def action(
     checked: str = "",
     section: bool = False,
     within: str = "",
+    submenu: str = "",
 ) -> Callable[[Method], Method]:
     """Declare a method an action; see `Declaration` for the arguments."""
     shortcuts = (keys,) if isinstance(keys, str) else tuple(keys)
-    declaration = Declaration(name, text, shortcuts, menu, tip, icon, when, checked, section, within)
+    declaration = Declaration(name, text, shortcuts, menu, tip, icon, when, checked, section, within, submenu)
 
     def mark(method: Method) -> Method:
         method.__dict__["action"] = declaration

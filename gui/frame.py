@@ -46,10 +46,12 @@ def fill_menus(window: QMainWindow, actions: Actions, extra: dict[str, Sequence[
     """Make every menu from the actions that name it; `extra` menus stand below the first action of theirs."""
     for name in MENUS:
         menu = window.menuBar().addMenu(name)
+        within: dict[str, QMenu] = {"": menu}
         for row, (declared, made) in enumerate(actions.of_menu(name)):
-            if declared.section and row:
-                menu.addSeparator()
-            menu.addAction(made)
+            target = within.get(declared.submenu) or within.setdefault(declared.submenu, menu.addMenu(declared.submenu))
+            if declared.section and target.actions():
+                target.addSeparator()
+            target.addAction(made)
             if row == 0:
                 for inner in extra.get(name, ()):
                     menu.addMenu(inner)

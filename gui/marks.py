@@ -13,7 +13,7 @@ def box_of(view: VisibleGraph, selection: Selection) -> int | None:
     """The box that stands for what is selected: its own, or the collapsed scope's in which it is; None for none."""
     match selection.what:
         case What.NODE:
-            return int(view.node_box[selection.id])
+            return _shown(int(view.node_box[selection.id]))
         case What.SCOPE:
             return _box_of_scope(view, selection.id)
         case What.VALUE:
@@ -48,12 +48,15 @@ def overlay_of(session: Session) -> Overlay:
     if scene is None or shown is None or scene.view.graph is not shown.graph:
         return Overlay()
     hits = session.hits
-    found = frozenset[int]() if hits is None else frozenset(np.unique(scene.view.node_box[hits.nodes]).tolist())
+    boxes = scene.view.node_box[hits.nodes] if hits is not None else np.zeros(0, np.int32)
+    found, times = np.unique(boxes[boxes >= 0], return_counts=True)
+    several = np.isin(scene.view.kind[found], (BoxKind.SCOPE, BoxKind.FOLD))
     return Overlay(
         cursor=session.cursor.node,
         selected=boxes_of(scene.view, session.selection),
         failed=session.failed_node,
-        found=found,
+        found=frozenset(found.tolist()),
+        counts=dict(zip(found[several].tolist(), times[several].tolist(), strict=True)),
     )
 
 
@@ -78,4 +81,9 @@ def _box_of_value(view: VisibleGraph, value: int) -> int | None:
     producer = int(view.graph.values.producer[value])
     consumers = view.graph.consumers_of(value)
     node = producer if producer >= 0 else int(consumers[0]) if len(consumers) else -1
-    return int(view.node_box[node]) if node >= 0 else None
+    return _shown(int(view.node_box[node])) if node >= 0 else None
+
+
+def _shown(box: int) -> int | None:
+    """A box, or None where what it would stand for is hidden."""
+    return None if box < 0 else box

@@ -7,11 +7,14 @@ from PySide6.QtCore import QMarginsF, QRectF, QSaveFile, QSizeF
 from PySide6.QtGui import QColor, QGuiApplication, QImage, QPageLayout, QPageSize, QPainter, QPdfWriter
 
 from graphreel.gui import system
+from graphreel.gui.canvas.legend_painting import paint_legend
 from graphreel.gui.canvas.marking import Marks
 from graphreel.gui.canvas.painting import Painting
 from graphreel.gui.errors import CannotSave, PictureTooLarge
 from graphreel.gui.style import load_fonts
 from graphreel.render import Overlay, Scene, Theme, to_svg
+from graphreel.render.legend import placed
+from graphreel.render.svg_legend import GAP
 
 MARGIN = 16.0
 """Room around the picture, in pixels at 100 %; the SVG has the same."""
@@ -46,6 +49,9 @@ def _application() -> QGuiApplication | None:
 def picture_size(scene: Scene) -> tuple[float, float]:
     """Width and height with the margin, in units of the scene."""
     width, height = scene.placement.size
+    if scene.legend is not None:
+        legend = placed(scene.legend)
+        width, height = max(width, legend.width), height + GAP + legend.height
     return width + 2 * MARGIN, height + 2 * MARGIN
 
 
@@ -97,6 +103,9 @@ def _paint(painter: QPainter, scene: Scene, theme: Theme, overlay: Overlay, zoom
     detail = max(zoom, 1.0)
     Painting(scene).paint(painter, theme, overlay, area, detail)
     Marks(scene, overlay).paint(painter, theme, (area.left(), area.top(), area.right(), area.bottom()), detail)
+    if scene.legend is not None:
+        painter.translate(0.0, scene.placement.size[1] + GAP)
+        paint_legend(painter, theme, placed(scene.legend))
 
 
 def _open(path: Path) -> QSaveFile:

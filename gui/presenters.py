@@ -8,7 +8,7 @@ from PySide6.QtCore import QModelIndex, QObject
 from PySide6.QtWidgets import QDockWidget, QTreeView
 
 from graphreel.analysis import Cursor
-from graphreel.graph import Source
+from graphreel.graph import NodeId, Source
 from graphreel.gui.panels.find import FindBar
 from graphreel.gui.panels.findings import FindingsPanel
 from graphreel.gui.panels.inspector import InspectorPanel
@@ -212,15 +212,15 @@ class FindPresenter(Presenter):
     def __init__(self, session: Session, bar: FindBar) -> None:
         super().__init__(session, bar)
         self.bar = bar
-        bar.asked.connect(session.search)
+        bar.asked.connect(lambda query: session.search(query, bar.show_error))
         bar.chosen.connect(self._go)
-        session.hits_changed.connect(lambda: bar.show_hits(session.graph, session.hits))
+        session.hits_changed.connect(lambda: bar.show_hits(session.shown, session.hits))
 
     def _go(self, row: int) -> None:
-        hits, shown = self.session.hits, self.session.shown
-        if hits is not None and shown is not None:
-            self.session.reveal(hits.nodes[row])
-            self.session.go_to(Selection.of_node(hits.nodes[row]))
+        if self.session.shown is not None and row < len(self.bar.model.nodes):
+            node = NodeId(int(self.bar.model.nodes[row]))
+            self.session.reveal(node)
+            self.session.go_to(Selection.of_node(node))
 
 
 def stack_of(shown: Shown, selection: Selection) -> list[Source]:

@@ -4,13 +4,15 @@ Views ask the session and hear from it; they never speak to each other. What tak
 """
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 
 from PySide6.QtCore import QObject, Signal
 
-from graphreel.analysis import Cursor, Hits, carried, search
+from graphreel.analysis import Cursor, Hits, carried
 from graphreel.graph import Graph, NodeId, ScopeId
 from graphreel.gui import folding, work
+from graphreel.gui.choices import Choices
 from graphreel.gui.jobs import Jobs
 from graphreel.gui.views import Selection, Shown, TraceView, carried_selection, linked, paths_around
 from graphreel.render import Scene
@@ -28,6 +30,7 @@ class Session(QObject):
         unfolded: Runs of repeated scopes that show one by one, by the path of their first scope.
         selection, cursor: The one selection and the one cursor.
         hits: What the last search found, or None.
+        choices: What of the graph the user chose to see.
         view: The view of a pass that is wanted on screen, such as `autograd`; empty for the pass itself.
 
     Signals:
@@ -55,6 +58,7 @@ class Session(QObject):
         self.jobs = jobs
         jobs.failed.connect(self.failed)
         self._views: list[TraceView] = []
+        self.choices = Choices()
         self._reset()
 
     def _reset(self) -> None:
@@ -67,6 +71,7 @@ class Session(QObject):
         self.selection = Selection()
         self.cursor = Cursor(0)
         self.hits: Hits | None = None
+        self.choices = self.choices.all_shown()
         self.view = ""
 
     @property
@@ -250,13 +255,26 @@ class Session(QObject):
         self.select(selection)
         self.went_to.emit()
 
-    def search(self, query: str) -> None:
-        """Look for nodes; an empty query forgets the last search."""
+    def search(self, query: str, failed: Callable[[Exception], None] | None = None) -> None:
+        """Look for nodes; an empty query forgets the last search. `failed` hears of a query that means nothing."""
         if self.shown is None or not query.strip():
             self.jobs.cancel("search")
             self._show_hits(None)
             return
-        self.jobs.run("search", search, self.shown.graph, query, then=self._show_hits, title="Searching")
+        self.jobs.run("search", work.find, self.shown, query, then=self._show_hits, failed=failed, title="Searching")
+
+    def choose(self, choices: Choices) -> None:
+        """Show other things of the graph, or other colours."""
+        before, self.choices = self.choices, choices
+        if self.shown is None or choices == before:
+            return
+        drawing = any(job.tag == "layout" for job in self.jobs.running)
+        if self.scene is None or drawing or replace(before, colour_by="") != replace(choices, colour_by=""):
+            self._draw()
+        else:
+            shown, scene = self.shown, self.scene
+            self.jobs.run("layout", work.colour, shown, choices, scene, then=self._show_scene, title="Colouring")
+        self.state_changed.emit()
 
     def _show_hits(self, hits: Hits | None) -> None:
         self.hits = hits
@@ -269,13 +287,13 @@ class Session(QObject):
     def _draw(self) -> None:
         assert self.shown is not None
         self.arranged.emit()
-        graph = self.shown.graph
         self.jobs.run(
             "layout",
             work.draw,
-            graph,
-            work.scopes_at(graph, self.expanded),
-            work.scopes_at(graph, self.unfolded | self._unfolded_by_hits),
+            self.shown,
+            frozenset(self.expanded),
+            frozenset(self.unfolded | self._unfolded_by_hits),
+            self.choices,
             self.scene,
             then=self._show_scene,
             title="Laying out the graph",

@@ -4,6 +4,8 @@ from pathlib import Path
 
 from PySide6.QtCore import QByteArray, QSettings
 
+from graphreel.render.said import USUAL
+
 _RECENT = 10
 
 
@@ -43,6 +45,16 @@ class Settings:
     @animated.setter
     def animated(self, wanted: bool) -> None:
         self._store.setValue("animated", "true" if wanted else "false")
+
+    @property
+    def lines(self) -> frozenset[str]:
+        """What boxes say of their nodes."""
+        stored = str(self._store.value("lines", ",".join(sorted(USUAL))))
+        return frozenset(filter(None, stored.split(",")))
+
+    @lines.setter
+    def lines(self, lines: frozenset[str]) -> None:
+        self._store.setValue("lines", ",".join(sorted(lines)))
 
     @property
     def minimap(self) -> bool:

@@ -159,8 +159,11 @@ QToolTip {{ background: {theme.raised}; color: {theme.text}; border: 1px solid {
 #message QLabel {{ color: {theme.text}; }}
 #details {{ background: {theme.panel}; border-top: 1px solid {theme.border}; padding: 8px; }}
 #find, #palette {{ background: {theme.raised}; border: 1px solid {theme.border}; border-radius: 9px; }}
-#find QListView, #palette QListView {{ background: {theme.raised}; }}
-#find QLabel {{ color: {theme.muted}; }}
+#find QTreeView, #find QHeaderView::section, #palette QListView {{ background: {theme.raised}; }}
+#find QLabel, #hidden QLabel {{ color: {theme.muted}; }}
+#find #hint {{ font-size: 12px; padding: 1px 3px; }}
+#find #hint[level="error"] {{ color: {theme.error}; }}
+#hidden {{ background: {theme.raised}; border: 1px solid {theme.border}; border-radius: 9px; }}
 #welcome, #canvas {{ background: {theme.page}; color: {theme.text}; }}
 #welcome QListView {{ background: transparent; }}
 #welcome #hero {{ font-size: 26px; font-weight: 600; }}

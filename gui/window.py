@@ -16,6 +16,7 @@ from graphreel.gui.file_commands import FileCommands
 from graphreel.gui.follow import Follower
 from graphreel.gui.icons import app_icon
 from graphreel.gui.jobs import Jobs
+from graphreel.gui.looks import Looks, LooksPresenter
 from graphreel.gui.navigation import Navigation
 from graphreel.gui.numbers import NumbersPresenter
 from graphreel.gui.panels.find import FindBar
@@ -126,7 +127,9 @@ class Window(QMainWindow):
         self.commands = WindowCommands(self)
         self.navigation = Navigation(self.session, self.canvas, self.settings, self)
         self.navigation.add_to(self._middle)
-        for owner in (self.files, self.looks, self.steps, self.commands, *self.navigation.commands):
+        self.appearance = Looks(self.session, self.canvas, self.settings, self.theme)
+        owners = (self.files, self.looks, self.steps, self.commands)
+        for owner in (*owners, *self.navigation.commands, *self.appearance.commands):
             self.actions_.register(owner)
         self.recent_menu = QMenu("Open recent", self)
         self.panels_menu = QMenu("Panels", self)
@@ -134,6 +137,7 @@ class Window(QMainWindow):
             self.panels_menu.addAction(dock.toggleViewAction())
         frame.fill_menus(self, self.actions_, {"File": [self.recent_menu], "View": [self.panels_menu]})
         self.tools = frame.fill_toolbar(self, self.actions_)
+        self.appearance.add_to(self.tools, self.actions_)
         self.session.state_changed.connect(self.actions_.refresh)
 
     def _make_presenters(self) -> None:
@@ -149,6 +153,7 @@ class Window(QMainWindow):
             FindingsPresenter(session, self.findings, self.findings_dock),
             FindPresenter(session, self.find_bar),
             CanvasPresenter(session, self.canvas),
+            LooksPresenter(session, self.appearance.corner),
             Follower(session, self),
             WindowPresenter(session, self),
         ]
@@ -162,6 +167,7 @@ class Window(QMainWindow):
         assert isinstance(application, QApplication)
         dress(application, theme)
         frame.set_icons(self.actions_, theme)
+        self.appearance.set_theme(theme)
         for widget in (self.canvas, self.strip, self.inspector, self.source, self.find_bar, self.message, self.welcome):
             widget.set_theme(theme)
 

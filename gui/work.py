@@ -3,13 +3,15 @@
 from collections.abc import Collection
 from pathlib import Path
 
+from graphreel.analysis import Hits, search
 from graphreel.analysis.arrays import Histogram, excerpt
 from graphreel.analysis.linking import links_of
 from graphreel.capture.sources import open_trace
 from graphreel.graph import Graph, Progress, ScopeId, ValueId, grouped, node_keys
+from graphreel.gui.choices import Choices, recorded_of
 from graphreel.gui.views import Numbers, Shown
 from graphreel.layout import default_expansion, lay_out, visible
-from graphreel.render import Scene, build_scene, measure
+from graphreel.render import Scene, build_scene, coloured, measure, said
 from graphreel.replay import NoKeyframe, Replay
 from graphreel.tracefile import Status, Trace, UnknownIteration
 from graphreel.tracefile.tensors import to_numpy
@@ -68,20 +70,34 @@ def scopes_at(graph: Graph, paths: Collection[str]) -> frozenset[ScopeId]:
     return frozenset(ScopeId(scope) for scope, path in enumerate(graph.paths) if scope and path in wanted)
 
 
+def find(shown: Shown, query: str, progress: Progress) -> Hits:
+    """The nodes of an iteration that a query describes; raises QueryError."""
+    return search(shown.graph, query, progress, recorded_of(shown))
+
+
 def draw(
-    graph: Graph,
-    expanded: frozenset[ScopeId],
-    unfolded: frozenset[ScopeId],
+    shown: Shown,
+    expanded: Collection[str],
+    unfolded: Collection[str],
+    choices: Choices,
     previous: Scene | None,
     progress: Progress,
 ) -> Scene:
-    """The picture of a graph, staying near to the previous picture."""
-    view = visible(graph, expanded, unfolded)
+    """The picture of a graph with the scopes at these paths open, staying near to the previous picture."""
+    graph, recorded = shown.graph, recorded_of(shown)
+    what = said(graph, choices.lines, recorded)
+    view = visible(graph, scopes_at(graph, expanded), scopes_at(graph, unfolded), choices.hidden_nodes(graph))
     progress.step(0, 0)
-    sizes = measure(view)
+    sizes = measure(view, what)
     progress.step(0, 0)
     placement = lay_out(view, sizes, previous=None if previous is None else previous.placement, progress=progress)
-    return build_scene(view, placement)
+    return colour(shown, choices, build_scene(view, placement, what), progress)
+
+
+def colour(shown: Shown, choices: Choices, scene: Scene, progress: Progress) -> Scene:
+    """The picture in the colours that are chosen."""
+    progress.step(0, 0)
+    return coloured(scene, choices.colour_by, recorded_of(shown)) if choices.colour_by or scene.legend else scene
 
 
 def refresh(trace: Trace, progress: Progress) -> bool:

@@ -71,7 +71,7 @@ def _by_number(view: VisibleGraph, by: ColourBy, recorded: Recorded) -> tuple[By
     boxes = _gathered(view, numbers, adds=measure.adds)
     known = boxes[~np.isnan(boxes)]
     missing = int(np.isnan(numbers[view.node_box >= 0]).sum())
-    said = _missing_text(missing, measure) if missing else ""
+    said = _missing_text(missing, measure, kept=not np.all(np.isnan(numbers))) if missing else ""
     if not len(known):
         return np.full(len(boxes), MISSING, np.uint8), Legend(by.text, entries=(LegendEntry(MISSING, said),))
     low, high = float(known.min()), float(known.max())
@@ -102,9 +102,11 @@ def _share(numbers: FloatColumn, low: float, high: float, *, logarithmic: bool) 
     return np.nan_to_num(np.clip(np.nan_to_num(share), 0.0, 1.0) * (HEATS - 1)).round().astype(np.int64)
 
 
-def _missing_text(count: int, measure: Measure) -> str:
-    kept = f" (--level {measure.needs})" if measure.needs else ""
-    return f"not recorded{kept}: {count:,}" if kept else f"not known: {count:,}"
+def _missing_text(count: int, measure: Measure, *, kept: bool) -> str:
+    """That of some nothing is known; where of none is, how to have it recorded."""
+    if kept or not measure.needs:
+        return f"not known of {count:,}"
+    return f"not recorded (needs --level {measure.needs})"
 
 
 def _gathered(view: VisibleGraph, numbers: FloatColumn, *, adds: bool) -> FloatColumn:
@@ -123,11 +125,13 @@ def _by_category(view: VisibleGraph, by: ColourBy, recorded: Recorded) -> tuple[
     names, which = _categories(view.graph, by.name)
     shown = view.node_box >= 0
     counts = np.bincount(which[shown & (which >= 0)], minlength=len(names))
-    order = [row for row in np.argsort(-counts, kind="stable").tolist() if counts[row]]
+    most = _most_frequent(view, which, len(names))
+    boxes = np.bincount(most, minlength=len(names) + 1)[: len(names)]
+    # What most boxes are comes first: a closed group of hundreds of nodes is one box on the screen.
+    order = [row for row in np.lexsort((-counts, -boxes)).tolist() if counts[row]]
     colour = np.full(len(names) + 1, OTHERS)
     colour[order[:CATEGORIES]] = np.arange(min(len(order), CATEGORIES))
     colour[len(names)] = MISSING
-    most = _most_frequent(view, which, len(names))
     entries = [LegendEntry(int(colour[row]), names[row], f"{counts[row]:,}") for row in order[:CATEGORIES]]
     if rest := order[CATEGORIES:]:
         entries.append(LegendEntry(OTHERS, f"{len(rest):,} others", f"{int(counts[rest].sum()):,}"))

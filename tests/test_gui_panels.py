@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from PySide6.QtCore import QEvent, QModelIndex, QPoint, Qt
+from PySide6.QtCore import QEvent, QModelIndex, QPersistentModelIndex, QPoint, Qt
 from PySide6.QtGui import QColor, QHelpEvent, QTextDocument
 from PySide6.QtTest import QAbstractItemModelTester
 from PySide6.QtWidgets import QApplication, QToolTip
@@ -10,7 +10,7 @@ from pytestqt.qtbot import QtBot
 
 from graphreel.analysis import search
 from graphreel.graph import ROOT, GraphBuilder, NodeId, Source, ValueKind
-from graphreel.gui.panels.find import HitsModel
+from graphreel.gui.panels.hits import HitsModel
 from graphreel.gui.panels.inspector_text import Inspector
 from graphreel.gui.panels.outline_model import OutlineModel
 from graphreel.gui.panels.outline_tree import OutlineTree, outline
@@ -90,9 +90,27 @@ def test_the_outline_model_keeps_qts_rules(qapp: QApplication, blocks: int) -> N
 def test_the_hits_model_keeps_qts_rules(qapp: QApplication) -> None:
     model = HitsModel()
     tester = QAbstractItemModelTester(model, QAbstractItemModelTester.FailureReportingMode.Fatal)
-    model.show(GRAPH, search(GRAPH, "relu"))
-    rows = [model.data(model.index(row, 0)) for row in range(model.rowCount())]
-    assert rows == ["aten.relu.default   forward/Net/layers/0", "aten.relu.default   forward/Net/layers/1"]
+    assert tester.model() is model
+    model.show(shown(), search(GRAPH, "layers"))
+    assert [model.text(1, column) for column in range(5)] == [
+        "relu",
+        "forward/Net/layers/0",
+        "8, 16",
+        "1.5 µs",
+        "train.py:10",
+    ]
+    kept = QPersistentModelIndex(model.index(0, 0))
+    for column, order, nodes in (
+        (0, Qt.SortOrder.AscendingOrder, [0, 2, 1, 3]),
+        (1, Qt.SortOrder.DescendingOrder, [2, 3, 0, 1]),
+        (2, Qt.SortOrder.AscendingOrder, [0, 1, 2, 3]),
+        (3, Qt.SortOrder.DescendingOrder, [0, 1, 2, 3]),
+        (4, Qt.SortOrder.DescendingOrder, [2, 3, 0, 1]),
+        (-1, Qt.SortOrder.AscendingOrder, [0, 1, 2, 3]),
+    ):
+        model.sort(column, order)
+        assert model.nodes.tolist() == nodes
+        assert kept.row() == nodes.index(0)
     model.show(None, None)
     assert model.rowCount() == 0
     assert tester.model() is model

@@ -18,6 +18,8 @@ from graphreel.render.shapes import (
 )
 from graphreel.render.spatial import Area, Rows
 
+_COUNT_FROM = 0.3
+"""Zoom from which on the numbers of finds can be read."""
 _TINTS = {Mark.FOUND: 26, Mark.SELECTED: 0, Mark.FAILED: 26, Mark.CURSOR: 0}
 """How strongly a marked box is tinted where the picture is too small for the outline to tell much, of 255."""
 MANY = 300
@@ -29,6 +31,7 @@ class Marks:
 
     def __init__(self, scene: Scene, overlay: Overlay) -> None:
         self._scene, self._batches = scene, Batches()
+        self._counts = overlay.counts
         marks = overlay.marks(scene.view)
         self._boxes = np.array([box for box, _ in marks], dtype=np.intp)
         self._marks = np.array([mark for _, mark in marks], dtype=np.intp)
@@ -44,6 +47,9 @@ class Marks:
                 rows = rows[~alike]
         for row in rows.tolist():
             _paint_mark(painter, self._scene, theme, int(self._boxes[row]), Mark(self._marks[row]), zoom)
+        for box in self._boxes[rows].tolist() if self._counts and zoom >= _COUNT_FROM else ():
+            if count := self._counts.get(box):
+                _paint_count(painter, theme, self._scene.placement.rects[box].tolist(), count)
 
     def _in(self, area: Area) -> Rows:
         x, y, width, height = self._scene.placement.rects[self._boxes].T
@@ -76,6 +82,21 @@ def _paint_mark(painter: QPainter, scene: Scene, theme: Theme, box: int, mark: M
     painter.drawRoundedRect(outline, radius, radius)
     if corners := _badge(mark, rect, grown):
         _paint_badge(painter, theme, mark, corners)
+
+
+def _paint_count(painter: QPainter, theme: Theme, rect: list[float], count: int) -> None:
+    """How much of what was found is in a closed group: a number at its upper right corner."""
+    font = QFont(FONT_FAMILY)
+    font.setPixelSize(11)
+    font.setWeight(QFont.Weight.DemiBold)
+    painter.setFont(font)
+    width = painter.fontMetrics().horizontalAdvance(text := f"{count:,}") + 12.0
+    pill = QRectF(rect[0] + rect[2] - width + 6.0, rect[1] - 9.0, width, 17.0)
+    painter.setPen(Qt.PenStyle.NoPen)
+    painter.setBrush(QColor(theme.mark_colour(Mark.FOUND)))
+    painter.drawRoundedRect(pill, 8.5, 8.5)
+    painter.setPen(QColor(theme.on_mark))
+    painter.drawText(pill, Qt.AlignmentFlag.AlignCenter, text)
 
 
 def _badge(mark: Mark, rect: list[float], grown: float) -> list[tuple[float, float]]:

@@ -2,50 +2,21 @@
 
 from typing import Any
 
-from PySide6.QtCore import QAbstractListModel, QModelIndex, QObject, QPersistentModelIndex, Qt, QTimer, Signal
+from PySide6.QtCore import QObject, Qt, QTimer, Signal
 from PySide6.QtGui import QKeyEvent
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QLineEdit, QListView, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QHeaderView, QLabel, QLineEdit, QTreeView, QVBoxLayout, QWidget
 
-from graphreel.analysis import Hits
-from graphreel.graph import Graph
+from graphreel.analysis import Hits, QueryError
 from graphreel.gui.icons import icon
+from graphreel.gui.panels.hits import OP, SHAPE, SOURCE, TIME, WHERE, HitsModel
+from graphreel.gui.views import Shown
 from graphreel.gui.widgets import tool_button
 from graphreel.render import Theme
 
-_PAUSE_MS = 150
+_PAUSE_MS = 120
 """How long a pause in typing starts the search."""
-_ROWS = 8
-
-Index = QModelIndex | QPersistentModelIndex
-_NOWHERE = QModelIndex()
-
-
-class HitsModel(QAbstractListModel):
-    """The hits as rows, best first."""
-
-    def __init__(self, parent: QObject | None = None) -> None:
-        super().__init__(parent)
-        self.hits: Hits | None = None
-        self.graph: Graph | None = None
-
-    def show(self, graph: Graph | None, hits: Hits | None) -> None:
-        """Show the hits of a search in this graph."""
-        self.beginResetModel()
-        self.graph, self.hits = graph, hits
-        self.endResetModel()
-
-    def rowCount(self, parent: Index = _NOWHERE) -> int:
-        return 0 if self.hits is None or parent.isValid() else len(self.hits)
-
-    def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
-        if self.hits is None or self.graph is None or not index.isValid():
-            return None
-        node = self.graph.node(int(self.hits.nodes[index.row()]))
-        if role == Qt.ItemDataRole.DisplayRole:
-            return f"{node.name or node.op}   {node.scope.path}".rstrip()
-        if role == Qt.ItemDataRole.ToolTipRole:
-            return f"{node.op}\n{node.scope.path}\n{node.source or ''}".strip()
-        return None
+_ROWS, _WIDTH = 10, 660
+_HELP = "op:matmul  shape:*x768  time>1ms  scope:layers.3  -phase:backward  dtype:f16  nan>0  a OR b"
 
 
 class FindBar(QFrame):
@@ -63,27 +34,44 @@ class FindBar(QFrame):
         super().__init__(parent)
         self.setObjectName("find")
         self._over = parent
-        self.setFixedWidth(440)
+        self.setFixedWidth(_WIDTH)
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
-        self.field = QLineEdit(placeholderText="Find by op, name, scope, shape:8,16, attr:…, train.py:41")
+        self.field = QLineEdit(placeholderText="Find by op, name, scope, shape, line: layers.3 -op:view time>1ms")
         self.field.setAccessibleName("Find operations")
         self.field.installEventFilter(self)
         self.count = QLabel()
         self.back, self.on = tool_button("Previous hit (Shift+Enter)"), tool_button("Next hit (Enter)")
         self.end = tool_button("Close (Esc)")
         self.model = HitsModel(self)
-        self.rows = QListView(uniformItemSizes=True)
+        self.rows = QTreeView(rootIsDecorated=False, uniformRowHeights=True, allColumnsShowFocus=True)
+        self.rows.setAccessibleName("What was found")
         self.rows.setModel(self.model)
         self.rows.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.rows.setTextElideMode(Qt.TextElideMode.ElideMiddle)
+        self.hint = QLabel(_HELP)
+        self.hint.setObjectName("hint")
+        self.hint.setWordWrap(True)
         self._pause = QTimer(self, singleShot=True, interval=_PAUSE_MS)
         self._pause.timeout.connect(lambda: self.asked.emit(self.field.text()))
         self.field.textEdited.connect(lambda _: self._pause.start())
         self.rows.clicked.connect(lambda index: self.go(index.row()))
+        self.rows.activated.connect(lambda index: self.go(index.row()))
+        self._make_columns()
         self._lay_out()
         self.set_theme(theme)
         self.show_hits(None, None)
         self.hide()
+
+    def _make_columns(self) -> None:
+        header = self.rows.header()
+        header.setStretchLastSection(False)
+        header.setSortIndicatorClearable(True)
+        header.setSectionResizeMode(QHeaderView.ResizeMode.Interactive)
+        header.setSectionResizeMode(WHERE, QHeaderView.ResizeMode.Stretch)
+        for column, width in ((OP, 130), (SHAPE, 96), (TIME, 74), (SOURCE, 104)):
+            self.rows.setColumnWidth(column, width)
+        self.rows.setSortingEnabled(True)
+        self.rows.sortByColumn(-1, Qt.SortOrder.AscendingOrder)
 
     def _lay_out(self) -> None:
         row = QHBoxLayout()
@@ -98,6 +86,7 @@ class FindBar(QFrame):
         whole = QVBoxLayout(self)
         whole.setContentsMargins(8, 8, 8, 8)
         whole.addLayout(row)
+        whole.addWidget(self.hint)
         whole.addWidget(self.rows)
 
     def set_theme(self, theme: Theme) -> None:
@@ -120,16 +109,36 @@ class FindBar(QFrame):
         self.asked.emit("")
         self._over.setFocus()
 
-    def show_hits(self, graph: Graph | None, hits: Hits | None) -> None:
+    def show_hits(self, shown: Shown | None, hits: Hits | None) -> None:
         """Show what was found; None while there is no search."""
-        self.model.show(graph, hits)
+        self.model.show(shown, hits)
         found = 0 if hits is None else len(hits)
         self.count.setText("" if hits is None else "nothing" if not found else f"{found:,}")
+        # What is to be written stands there until something was found.
+        self._say(_HELP if not found else "")
         self.rows.setVisible(found > 0)
         if found:
-            height = self.rows.sizeHintForRow(0) * min(found, _ROWS) + 4
-            self.rows.setFixedHeight(height)
+            header = self.rows.header().sizeHint().height()
+            self.rows.setFixedHeight(self.rows.sizeHintForRow(0) * min(found, _ROWS) + header + 4)
         self.adjustSize()
+
+    def show_error(self, error: Exception) -> None:
+        """Say beneath the field what is wrong with the query; what was found before stays."""
+        self.count.setText("")
+        said = f"{self._pointed(error.column)}  {error}" if isinstance(error, QueryError) else str(error)
+        self._say(said, level="error")
+        self.adjustSize()
+
+    def _pointed(self, column: int) -> str:
+        """The end of what can be understood, and what follows, marked."""
+        text = self.field.text()
+        return f"{text[max(column - 12, 0) : column]}▸{text[column : column + 8]}"
+
+    def _say(self, text: str, level: str = "") -> None:
+        self.hint.setText(text)
+        self.hint.setVisible(bool(text))
+        self.hint.setProperty("level", level)
+        self.hint.style().polish(self.hint)
 
     def walk(self, step: int) -> None:
         """Go to the next or previous hit, around the ends."""
