@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-LEAST, MOST = 0.004, 6.0
+LEAST, MOST = 0.0001, 6.0
 """The range of zoom factors."""
 
 READABLE = 0.42
