@@ -84,7 +84,7 @@ def side_by_side(found: Sequence[tuple[Problem, Arrangement]]) -> Sheet:
         starts.append(a.leg_start[1:] + reached)
         points.append(a.points + shift)
         reached += len(a.points)
-    start = np.concatenate(starts)
+    start = np.concatenate(starts).astype(np.int64)
     # A leg without length is no route yet: it only hands on between the legs before and after it.
     kept = np.append(np.diff(start) > 1, True)
     solid = np.arange(boxes) >= count

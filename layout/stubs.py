@@ -61,7 +61,9 @@ def split(view: VisibleGraph, tree: Tree, options: LayoutOptions, progress: Prog
     far_edge = np.zeros(len(within), dtype=bool)
     if len(within):
         far_edge = np.logical_or.reduceat(far[table.edge_leg], table.edge_start[:-1])
-    far_edge |= _loops_beside_stubs(source, target, np.concatenate((np.flatnonzero(apart), within[far_edge])))[within]
+    far_edge |= _loops_beside_stubs(
+        source, target, np.concatenate((np.flatnonzero(apart), within[far_edge])).astype(np.int32)
+    )[within]
     if not np.any(far_edge):
         nothing = np.zeros(0, dtype=np.int32)
         kept, kept_legs, pairs = within, table, (nothing, nothing, nothing)
