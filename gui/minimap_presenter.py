@@ -53,7 +53,8 @@ class MinimapPresenter(QObject):
             self.map.show_miniature(None)
             return
         ratio = self.map.devicePixelRatioF()
-        size = round(WIDEST * ratio), round(HIGHEST * ratio)
+        most = min(WIDEST, self._canvas.width() // 3), min(HIGHEST, self._canvas.height() // 3)
+        size = round(max(most[0], 1) * ratio), round(max(most[1], 1) * ratio)
         jobs = self._session.jobs
         jobs.run(_TAG, miniature, scene, self._theme, *size, then=self._show, title="Drawing the minimap")
 

@@ -77,7 +77,7 @@ class CrumbBar(QFrame):
                 behind.deleteLater()
                 behind.hide()
         some = crumbs if len(crumbs) <= _MOST_PARTS else [crumbs[0], *crumbs[1 - _MOST_PARTS :]]
-        self._parts = [self._made(crumb) for crumb in some]
+        self._parts = [self._made(crumb, last=crumb is some[-1]) for crumb in some]
         self._arrange()
         if had_focus:
             self.enter()
@@ -99,13 +99,16 @@ class CrumbBar(QFrame):
         button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         return button
 
-    def _made(self, crumb: Crumb) -> tuple[QToolButton, QToolButton | None]:
+    def _made(self, crumb: Crumb, *, last: bool) -> tuple[QToolButton, QToolButton | None]:
         metrics = self.fontMetrics()
         part = self._button(crumb.tip, metrics.elidedText(crumb.text, Qt.TextElideMode.ElideMiddle, _WIDEST))
         part.clicked.connect(partial(self._pick, crumb))
-        if crumb.inner is None:
+        if last and crumb.inner is None:
             return part, None
         behind = named(self._button(f"What is in {crumb.text}", "›"), "behind")
+        if crumb.inner is None:
+            behind.setEnabled(False)
+            return part, behind
         behind.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         menu = QMenu(behind)
         menu.aboutToShow.connect(partial(self._fill, menu, crumb.inner))
@@ -164,7 +167,7 @@ class CrumbBar(QFrame):
         return first
 
     def _width(self, button: QToolButton) -> int:
-        return 20 if button.objectName() == "behind" else button.sizeHint().width()
+        return 18 if button.objectName() == "behind" else button.sizeHint().width()
 
     def _place(self, button: QToolButton, at: int) -> int:
         width = self._width(button)

@@ -30,11 +30,11 @@ def describe_several(shown: Shown, theme: Theme, selection: Selection) -> str:
     if selection.every_scope:
         rows.append(("scopes", f"{len(selection.every_scope):,}"))
     recorded = Recorded(shown.columns, shown.value_columns, shown.kernels)
-    for name in ("time", "device", "bytes"):
+    for text, name in (("time", "time"), ("on devices", "device"), ("memory", "bytes")):
         numbers = node_numbers(graph, recorded, name)
         if numbers is not None and len(nodes) and not np.isnan(numbers[nodes]).all():
             total = float(np.nansum(numbers[nodes]))
-            rows.append((escape(MEASURES[name].text.lower()), quantity_text(total, MEASURES[name].unit)))
+            rows.append((text, quantity_text(total, MEASURES[name].unit)))
     numbers, counts = np.unique(graph.nodes.op[nodes], return_counts=True)
     ops = Counter(dict(zip(numbers.tolist(), counts.tolist(), strict=True))).most_common()
     listed = [(f"{count:,} ×", escape(graph.strings[op])) for op, count in ops[:_OPS]]

@@ -7,7 +7,7 @@ from PySide6.QtWidgets import QApplication, QWidget
 from graphreel.gui.canvas import Canvas
 from graphreel.gui.canvas.miniature import Miniature
 
-WIDEST, HIGHEST = 220, 190
+WIDEST, HIGHEST = 220, 300
 """The most pixels that the small picture takes."""
 _MARGIN, _PADDING = 14, 6
 _LEAST = 6.0
@@ -26,7 +26,7 @@ class Minimap(QWidget):
         self.miniature: Miniature | None = None
         self._image = QImage()
         self._grip: QPointF | None = None
-        """Where within the frame it was caught."""
+        """How far from the middle of what the canvas shows the frame was caught."""
         self.hide()
 
     def show_miniature(self, miniature: Miniature | None) -> None:
@@ -61,6 +61,12 @@ class Minimap(QWidget):
         return frame.translated(_PADDING, _PADDING)
 
     @property
+    def _middle(self) -> QPointF:
+        """Where the middle of what the canvas shows is; the frame's own, but where that is cut at the picture's end."""
+        x, y, width, height = self._canvas.camera.area(self._canvas.width(), self._canvas.height())
+        return QPointF(x + width / 2, y + height / 2) * self._scale + QPointF(_PADDING, _PADDING)
+
+    @property
     def _scale(self) -> float:
         return 1.0 if self.miniature is None else self.miniature.scale / self.devicePixelRatioF()
 
@@ -91,7 +97,7 @@ class Minimap(QWidget):
         if event.button() == Qt.MouseButton.LeftButton:
             frame, place = self.frame, event.position()
             # A press beside the frame brings its middle there; then it is dragged like any other.
-            self._grip = place - frame.center() if frame.contains(place) else QPointF(0, 0)
+            self._grip = place - self._middle if frame.contains(place) else QPointF(0, 0)
             self._look(place)
         event.accept()
 
