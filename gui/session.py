@@ -279,6 +279,7 @@ class Session(QObject):
     def _show_hits(self, hits: Hits | None) -> None:
         self.hits = hits
         self.hits_changed.emit()
+        self.state_changed.emit()
         unfolded = folding.told_apart_by(self.graph, hits)
         if unfolded != self._unfolded_by_hits and self.shown is not None:
             self._unfolded_by_hits = unfolded

@@ -13,6 +13,7 @@ COMMANDS = {
     "record": "Run a script and record what its model does.",
     "open": "Open a trace or a model in the app.",
     "export": "Write a graph as SVG, PNG, PDF, JSON, DOT or GraphML.",
+    "find": "List the operations that a query describes.",
     "info": "Tell what is in a file.",
     "replay": "Execute a recorded iteration again, and compare or change it.",
     "value": "Show one tensor of an iteration: statistics, numbers, histogram.",

@@ -128,7 +128,7 @@ def command(
     with progress(f"Exporting {file.name}") as shown:
         trace = open_trace(file, shown)
         try:
-            row = _chosen(trace, iteration)
+            row = chosen(trace, iteration)
             graph = _graph(trace, row.index, view)
             recorded = _recorded(trace, row.index, view) if colour_by else Recorded()
             look = listing(trace, row.index) if view is None else ""
@@ -154,7 +154,7 @@ def command(
         save_picture(scene, output, theme=THEMES[theme], overlay=overlay, scale=scale)
 
 
-def _chosen(trace: Trace, index: int | None) -> Iteration:
+def chosen(trace: Trace, index: int | None) -> Iteration:
     """The iteration asked for, or the last one."""
     rows = trace.iterations
     if index is None:
