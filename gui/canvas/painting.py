@@ -16,7 +16,7 @@ from graphreel.graph.types import ByteColumn
 from graphreel.gui.canvas.batches import Batches
 from graphreel.gui.canvas.chip_painting import TYPES_FROM, ChipPainting
 from graphreel.gui.canvas.edge_painting import edge_pen, paint_routes
-from graphreel.gui.canvas.lettering import Lettering
+from graphreel.gui.canvas.lettering import Lettering, Recent
 from graphreel.gui.canvas.marking import MANY
 from graphreel.gui.canvas.stub_painting import StubPainting
 from graphreel.layout.types import BoxKind, FloatColumn
@@ -53,6 +53,7 @@ class Painting:
         self.is_group = scene.view.kind == BoxKind.GROUP
         self.lettering, self.batches = shared or (Lettering(), Batches())
         self.stubs, self.chips = StubPainting(scene, self.lettering), ChipPainting(scene, self.lettering)
+        self._joined = Recent[frozenset[int], tuple[Rows, Rows]](1, self._edges_joined)
         self._depths = depths
 
     @cached_property
@@ -200,16 +201,20 @@ class Painting:
         """Draw the edges of the selected box once more, in the accent colour; of several those between them."""
         if not 0 < len(overlay.selected) <= MANY:
             return
-        chosen, alone = np.fromiter(overlay.selected, dtype=np.int64), len(overlay.selected) == 1
-        view, routed, hidden = self.scene.view, self.scene.where.routed, self.stubs.edges_at(overlay.selected)
-        ends = np.isin(view.edge_source, chosen).astype(np.uint8) + np.isin(view.edge_target, chosen)
-        joined = routed[ends[routed] > (0 if alone else 1)]
+        joined, hidden = self._joined[overlay.selected]
         pen = QPen(QColor(theme.accent), max(2.0, 1.2 / zoom))
         pen.setCapStyle(Qt.PenCapStyle.RoundCap)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         for _ in paint_routes(painter, self.batches, self.scene.placement, joined, pen, zoom):
             pass
-        self.stubs.paint_whole(painter, theme, hidden[ends[hidden] > (0 if alone else 1)], zoom)
+        self.stubs.paint_whole(painter, theme, hidden, zoom)
+
+    def _edges_joined(self, selected: frozenset[int]) -> tuple[Rows, Rows]:
+        """The edges of these boxes, those with a route and those that stubs stand for."""
+        chosen, least = np.fromiter(selected, dtype=np.int64), 1 if len(selected) == 1 else 2
+        view, routed, hidden = self.scene.view, self.scene.where.routed, self.stubs.edges_at(selected)
+        ends = np.isin(view.edge_source, chosen).astype(np.uint8) + np.isin(view.edge_target, chosen)
+        return routed[ends[routed] >= least], hidden[ends[hidden] >= least]
 
     def texts_of(self, boxes: Rows, zoom: float) -> Rows:
         """The rows of the texts of some boxes that can be read at this zoom, by style and then by class."""
