@@ -3,12 +3,13 @@
 from PySide6.QtCore import QPointF
 
 from graphreel.analysis import Cursor
+from graphreel.gui.anchoring import Anchor, anchors, kept
 from graphreel.gui.canvas import Canvas
 from graphreel.gui.canvas_stubs import StubLinks
 from graphreel.gui.marks import box_of, overlay_of, selection_of
 from graphreel.gui.presenters import Presenter
 from graphreel.gui.session import Session
-from graphreel.gui.views import Selection, Shown, What
+from graphreel.gui.views import Selection, Shown, What, carried_selection
 from graphreel.layout import BoxKind
 from graphreel.render import Scene
 from graphreel.tracefile import Trace
@@ -24,6 +25,8 @@ class CanvasPresenter(Presenter):
         """The scope that is opening or closing, and the place in the widget that it shall stay under."""
         self._go_when_drawn = self._fit_when_drawn = False
         self._view = ""
+        self._drawn: Shown | None = None
+        """What the canvas shows a picture of."""
         canvas.picked.connect(self._picked)
         canvas.edge_picked.connect(self._edge_picked)
         canvas.toggled.connect(self._toggled)
@@ -37,7 +40,7 @@ class CanvasPresenter(Presenter):
         self._say()
 
     def trace_closed(self) -> None:
-        self._anchor, self._go_when_drawn = None, False
+        self._anchor, self._go_when_drawn, self._drawn = None, False, None
 
     def iteration_shown(self, shown: Shown) -> None:
         # Another view is another picture: no place in it is the one that was looked at.
@@ -73,56 +76,39 @@ class CanvasPresenter(Presenter):
 
     def _draw(self) -> None:
         scene, before = self._scene(), self.canvas.scene
-        anchor = self._anchor_before(before)
+        kept_by = list(anchors(self.canvas, *self._meant())) if scene is not None else []
         self.canvas.show_scene(scene, overlay_of(self.session))
         if scene is not None:
             if before is None or self._fit_when_drawn:
                 self.canvas.fit_start()
                 self._go_when_drawn |= bool(self.session.selection)
-            elif anchor is not None:
-                self._keep(scene, *anchor)
+            else:
+                self._keep(scene, kept_by)
             if self._go_when_drawn:
                 self._hold(self.session.selection)
+        self._drawn = self.session.shown
         self._anchor, self._go_when_drawn, self._fit_when_drawn = None, False, False
 
-    def _anchor_before(self, before: Scene | None) -> tuple[Selection, QPointF, QPointF] | None:
-        """What shall stay, where its corner stands now, and the place it shall stay under.
+    def _meant(self) -> tuple[tuple[Selection, QPointF] | None, Selection]:
+        """What was clicked, and where it shall stay, and what is selected; in the picture that is still shown."""
+        old, shown = self._drawn, self.session.shown
+        if old is None or shown is None:
+            return None, Selection()
+        clicked = None
+        if self._anchor is not None and self._anchor[0] in old.graph.paths:
+            clicked = Selection.of_scope(old.graph.paths.index(self._anchor[0])), self._anchor[1]
+        return clicked, carried_selection(self.session.selection.primary, shown, old)
 
-        The scope that was clicked; else what is selected, if it is in view.
-        """
-        if before is None:
-            return None
-        graph = before.view.graph
-        if self._anchor is not None and self._anchor[0] in graph.paths:
-            selection, place = Selection.of_scope(graph.paths.index(self._anchor[0])), self._anchor[1]
-        else:
-            selection, place = self.session.selection, QPointF(-1, -1)
-        shown = self.session.shown
-        if shown is None or graph is not shown.graph:
-            return None
-        box = box_of(before.view, selection)
-        if box is None:
-            return None
-        rect = self.canvas.screen_rect(box)
-        return (
-            (selection, rect.topLeft(), place)
-            if self.canvas.rect().contains(rect.topLeft().toPoint()) or place.x() >= 0
-            else None
-        )
-
-    def _keep(self, scene: Scene, selection: Selection, corner: QPointF, place: QPointF) -> None:
-        """Move the camera so that the box of the selection stands where its corner stood, and under the place."""
-        box = box_of(scene.view, selection)
-        if box is None:
+    def _keep(self, scene: Scene, kept_by: list[Anchor]) -> None:
+        """Move the camera so that the first of these that still shows stays where it is."""
+        old, shown = self._drawn, self.session.shown
+        if old is None or shown is None or scene.view.graph is not shown.graph:
             return
-        x, y, width, height = self.canvas.rect_of(box)
-        zoom = self.canvas.camera.zoom
-        if place.x() >= 0:
-            # A group that closes is much smaller than before; its box is moved under the mouse.
-            across = min(max(place.x() - corner.x(), 0.0), width * zoom * 0.9)
-            down = min(max(place.y() - corner.y(), 0.0), height * zoom * 0.9)
-            corner = QPointF(place.x() - across, place.y() - down)
-        self.canvas.look(self.canvas.camera.with_at((x, y), (corner.x(), corner.y())))
+        for anchor in kept_by:
+            camera = kept(self.canvas, scene, anchor, carried_selection(anchor.selection, old, shown))
+            if camera is not None:
+                self.canvas.look(camera)
+                return
 
     def _mark(self) -> None:
         self.canvas.show_overlay(overlay_of(self.session))

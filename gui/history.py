@@ -1,4 +1,4 @@
-"""Back and forward through the places one looked at, and undo and redo of what was opened and closed."""
+"""Back and forward through the places one looked at, and undo and redo of what was opened, closed and hidden."""
 
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Generic, TypeVar
@@ -81,10 +81,12 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Arrangement:
-    """What was open, and which runs showed one by one."""
+    """What was open, which runs showed one by one, and what was hidden; see `Session` and `Choices`."""
 
     expanded: frozenset[str]
     unfolded: frozenset[str]
+    hidden: frozenset[str]
+    kept: frozenset[str] | None
 
 
 class History(Presenter):
@@ -94,7 +96,7 @@ class History(Presenter):
         super().__init__(session, canvas)
         self.canvas = canvas
         self.places, self.arrangements = Trail[Place](), Trail[Arrangement]()
-        self._stepped = self._going = False
+        self._stepped = self._going = self._rearranging = False
         self._cursor: Cursor | None = None
         self._picture = 0
         self._wanted: Place | None = None
@@ -149,7 +151,10 @@ class History(Presenter):
             self.places.replace(replace(here, picture=self._picture, camera=self.canvas.camera))
 
     def _arranged(self) -> None:
-        now = Arrangement(frozenset(self.session.expanded), frozenset(self.session.unfolded))
+        if self._rearranging:
+            return
+        hidden = self.session.choices.hidden, self.session.choices.kept
+        now = Arrangement(frozenset(self.session.expanded), frozenset(self.session.unfolded), *hidden)
         if self._going:
             self.arrangements.replace(now)
         elif now != self.arrangements.current:
@@ -216,7 +221,7 @@ class History(Presenter):
 
     @property
     def can_undo(self) -> bool:
-        """Whether anything was opened or closed."""
+        """Whether anything was opened, closed or hidden."""
         return self.arrangements.can_move(-1)
 
     @property
@@ -226,31 +231,34 @@ class History(Presenter):
 
     @action(
         "view.undo",
-        text="Undo opening and closing",
+        text="Undo opening, closing and hiding",
         keys="Ctrl+Z",
         menu="View",
         when="can_undo",
         section=True,
-        tip="Show the scopes and folds as they were before the last that opened or closed",
+        tip="Show scopes and folds as they were before the last that opened, closed or was hidden",
     )
     def undo(self) -> None:
-        """Open and close as it was before."""
+        """Open, close and hide as it was before."""
         self._rearrange(-1)
 
     @action(
         "view.redo",
-        text="Redo opening and closing",
+        text="Redo opening, closing and hiding",
         keys=("Ctrl+Shift+Z", "Ctrl+Y"),
         menu="View",
         when="can_redo",
     )
     def redo(self) -> None:
-        """Open and close again."""
+        """Open, close and hide again."""
         self._rearrange(1)
 
     def _rearrange(self, step: int) -> None:
         wanted = self.arrangements.move(step)
+        self._rearranging = True
         self.session.arrange(wanted.expanded, wanted.unfolded)
+        self.session.choose(replace(self.session.choices, hidden=wanted.hidden, kept=wanted.kept))
+        self._rearranging = False
 
 
 def name_of(graph: Graph, selection: Selection) -> str:

@@ -277,3 +277,14 @@ def test_unfolding_is_undone(qtbot: QtBot, tmp_path: Path, opened: Open) -> None
     assert len(scene_of(window).view.kind) > boxes
     trigger(qtbot, window, "view.undo")
     assert len(scene_of(window).view.kind) == boxes
+
+
+def test_hiding_is_undone(qtbot: QtBot, step: Window) -> None:
+    step.session.select(Selection.of_node(0))
+    trigger(qtbot, step, "hide.selection")
+    assert box_of_node(step, 0) < 0
+    trigger(qtbot, step, "view.undo")
+    assert box_of_node(step, 0) >= 0
+    trigger(qtbot, step, "view.redo")
+    assert box_of_node(step, 0) < 0
+    assert not step.actions_["view.redo"].isEnabled()
