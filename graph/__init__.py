@@ -1,6 +1,6 @@
 """The common graph model. Everything that Graphreel records, reads, compares or draws is one of these graphs."""
 
-from graphreel.graph.builder import GraphBuilder, attribute_text
+from graphreel.graph.builder import GraphBuilder
 from graphreel.graph.dot_format import to_dot
 from graphreel.graph.errors import (
     FormatError,
@@ -24,6 +24,7 @@ from graphreel.graph.nesting import common_scopes
 from graphreel.graph.networkx_format import from_networkx, to_networkx
 from graphreel.graph.progress import Cancelled, Progress, Unwatched
 from graphreel.graph.repeats import Repeats, name_stem, repeats
+from graphreel.graph.staging import AttributeText, attribute_text
 from graphreel.graph.text import draw, parse
 from graphreel.graph.types import (
     NONE,
@@ -45,6 +46,7 @@ __all__ = [
     "NONE",
     "ROOT",
     "Access",
+    "AttributeText",
     "Cancelled",
     "Dim",
     "Direction",

@@ -3,16 +3,13 @@
 Rows go into compact arrays, not objects: a half-built graph of 100,000 nodes costs what the finished one does.
 """
 
-import json
 from array import array
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import repeat
 from typing import Any
 
 import numpy as np
 
 from graphreel.graph.columns import (
-    AttributeColumns,
     BoundaryColumns,
     ControlColumns,
     InputColumns,
@@ -24,11 +21,11 @@ from graphreel.graph.columns import (
 )
 from graphreel.graph.errors import GraphError
 from graphreel.graph.model import Graph
+from graphreel.graph.staging import FRESH, StagedAttributes, StagedRows, StringTable
 from graphreel.graph.types import (
     NONE,
     ROOT,
     Access,
-    ByteColumn,
     Dim,
     DimColumn,
     Direction,
@@ -43,49 +40,6 @@ from graphreel.graph.types import (
 )
 
 
-class StringTable:
-    """Each distinct string once, numbered in order of first use; string 0 is the empty one."""
-
-    def __init__(self) -> None:
-        self.index: dict[str, int] = {"": 0}
-
-    def __call__(self, text: str) -> int:
-        """The number of a string, given now if it is new."""
-        found = self.index.get(text)
-        if found is None:
-            found = self.index[text] = len(self.index)
-        return found
-
-
-class _Attributes:
-    """Attribute rows, in the order they were given."""
-
-    def __init__(self, strings: StringTable) -> None:
-        self.strings = strings
-        self.owner, self.key, self.text = array("i"), array("i"), array("i")
-        self.scalars: dict[tuple[type, int | str], int] = {}
-
-    def add(self, owner: int, attributes: Mapping[str, Any]) -> None:
-        for key, attribute in attributes.items():
-            self.owner.append(owner)
-            self.key.append(self.strings(key))
-            kind = type(attribute)
-            if kind is int or kind is str or kind is bool:
-                # By type as well, since 1 and True are one key to a dict but not one text; so are 0.0 and -0.0.
-                text = self.scalars.get((kind, attribute))
-                if text is None:
-                    text = self.scalars[kind, attribute] = self.strings(attribute_text(attribute))
-            else:
-                text = self.strings(attribute_text(attribute))
-            self.text.append(text)
-
-    def columns(self, owners: int) -> AttributeColumns:
-        owner = _ints(self.owner)
-        order = np.argsort(owner, kind="stable")
-        start = np.searchsorted(owner[order], np.arange(owners + 1)).astype(np.int32)
-        return AttributeColumns(start, _ints(self.key)[order], _ints(self.text)[order])
-
-
 class GraphBuilder:
     """Appends nodes, values and scopes, then builds the immutable graph.
 
@@ -95,16 +49,10 @@ class GraphBuilder:
     def __init__(self, meta: Mapping[str, str] | None = None) -> None:
         self.meta = dict(meta or {})
         self.strings = StringTable()
-        self._op, self._node_name, self._node_scope = array("i"), array("i"), array("i")
-        self._phase, self._node_source, self._forward = array("B"), array("i"), array("i")
-        self._input_node, self._input_value, self._input_name = array("i"), array("i"), array("i")
-        self._input_access = array("B")
-        self._producer, self._port, self._value_name = array("i"), array("i"), array("i")
-        self._kind, self._dtype, self._shape = array("B"), array("i"), array("i")
-        self._device, self._storage, self._version, self._base = array("i"), array("i"), array("i"), array("i")
-        self._previous = array("i")
-        self._scope_parent, self._scope_name, self._scope_type = array("i"), array("i"), array("i")
-        self._scope_kind, self._scope_source, self._scope_owner = array("B"), array("i"), array("i")
+        self._node_count, self._value_count, self._scope_count = 0, 0, 0
+        self._nodes, self._values, self._scopes = StagedRows(7), StagedRows(11), StagedRows(6)
+        self._input_value, self._input_name, self._late_inputs = StagedRows(1), StagedRows(1), StagedRows(4)
+        self._written: list[int] = []
         self._boundary: list[tuple[int, int, int, int]] = []
         self._control: list[tuple[int, int]] = []
         self._sources: dict[tuple[int, int, int, int], int] = {}
@@ -112,15 +60,15 @@ class GraphBuilder:
         self._visits: dict[tuple[int, str], int] = {}
         self._opened: dict[tuple[int, str], ScopeId] = {}
         self._outputs: list[int] = []
-        self._node_attributes = _Attributes(self.strings)
-        self._value_attributes = _Attributes(self.strings)
-        self._scope_attributes = _Attributes(self.strings)
+        self._node_attributes = StagedAttributes(self.strings)
+        self._value_attributes = StagedAttributes(self.strings)
+        self._scope_attributes = StagedAttributes(self.strings)
         self._add_scope("", ROOT, ScopeKind.ROOT, "", NONE, NONE)
 
     @property
     def node_count(self) -> int:
         """How many nodes stand so far."""
-        return len(self._op)
+        return self._node_count
 
     def source(self, file: str, line: int, function: str = "", caller: int = NONE) -> SourceId:
         """The row of a source location, given now if it is new. `caller` is the row of the calling line."""
@@ -169,13 +117,11 @@ class GraphBuilder:
         return scope
 
     def _add_scope(self, name: str, parent: int, kind: ScopeKind, type: str, source: int, owner: int) -> ScopeId:
-        scope = ScopeId(len(self._scope_parent))
-        self._scope_parent.append(parent)
-        self._scope_name.append(self.strings(name))
-        self._scope_kind.append(kind)
-        self._scope_type.append(self.strings(type))
-        self._scope_source.append(source)
-        self._scope_owner.append(owner)
+        scope = ScopeId(self._scope_count)
+        self._scope_count += 1
+        self._scopes.fresh.extend((parent, self.strings(name), kind, self.strings(type), source, owner))
+        if len(self._scopes.fresh) > FRESH:
+            self._scopes.pack()
         return scope
 
     def value(
@@ -195,19 +141,27 @@ class GraphBuilder:
         attributes: Mapping[str, Any] | None = None,
     ) -> ValueId:
         """Append a value. Without a producer it enters the graph from outside, or `produce` names one later."""
-        value = ValueId(len(self._producer))
+        value = ValueId(self._value_count)
+        self._value_count += 1
         strings = self.strings
-        self._producer.append(producer)
-        self._port.append(port)
-        self._value_name.append(strings(name))
-        self._kind.append(kind)
-        self._dtype.append(strings(dtype))
-        self._shape.append(NONE if shape is None else self._shape_row(shape))
-        self._device.append(strings(device))
-        self._storage.append(storage)
-        self._version.append(version)
-        self._base.append(base)
-        self._previous.append(previous)
+        fresh = self._values.fresh
+        fresh.extend(
+            (
+                producer,
+                port,
+                strings(name),
+                kind,
+                strings(dtype),
+                NONE if shape is None else self._shape_row(shape),
+                strings(device) if device else 0,
+                storage,
+                version,
+                base,
+                previous,
+            )
+        )
+        if len(fresh) > FRESH:
+            self._values.pack()
         if attributes:
             self._value_attributes.add(value, attributes)
         return value
@@ -236,52 +190,49 @@ class GraphBuilder:
         attributes: Mapping[str, Any] | None = None,
     ) -> NodeId:
         """Append a node that takes the values `inputs`; `writes` names the positions it writes in place."""
-        node = NodeId(len(self._op))
+        node = NodeId(self._node_count)
+        self._node_count += 1
         strings = self.strings
-        self._op.append(strings(op))
-        self._node_name.append(strings(name))
-        self._node_scope.append(scope)
-        self._phase.append(phase)
-        self._node_source.append(source)
-        self._forward.append(forward)
-        before = len(self._input_value)
-        self._input_value.extend(inputs)
-        count = len(self._input_value) - before
-        self._input_node.extend(repeat(node, count))
-        self._input_name.extend(map(strings, input_names) if input_names else repeat(0, count))
-        self._input_access.extend(repeat(0, count))
-        for position in writes:
-            self._input_access[before + position] = 1
+        taken = self._input_value.fresh
+        before = len(taken)
+        taken.extend(inputs)
+        count = len(taken) - before
+        self._input_name.fresh.extend(map(strings, input_names) if input_names else (0,) * count)
+        fresh = self._nodes.fresh
+        fresh.extend((strings(op), strings(name), scope, phase, source, forward, count))
+        if writes:
+            first = len(self._input_value) - count
+            self._written.extend(range(first, first + count)[position] for position in writes)
+        if len(fresh) > FRESH:
+            for rows in (self._nodes, self._input_value, self._input_name):
+                rows.pack()
         if attributes:
             self._node_attributes.add(node, attributes)
         return node
 
     def add_input(self, node: int, value: int, name: str = "", access: Access = Access.READ) -> None:
         """Append one more input to a node that stands already: for graphs with cycles, or read out of order."""
-        self._input_node.append(node)
-        self._input_value.append(value)
-        self._input_name.append(self.strings(name))
-        self._input_access.append(access)
+        self._late_inputs.fresh.extend((node, value, self.strings(name), access))
 
     def produce(self, value: int, producer: int, port: int = 0) -> None:
         """Name the producer of a value that stands already."""
-        self._producer[value] = producer
-        self._port[value] = port
+        self._values.set(value, 0, producer)
+        self._values.set(value, 1, port)
 
     def set_forward(self, node: int, forward: int) -> None:
         """Name the forward node that a node of the backward phase belongs to."""
-        self._forward[node] = forward
+        self._nodes.set(node, 5, forward)
 
     def set_owner(self, scope: int, owner: int) -> None:
         """Name the node whose body a scope is."""
-        self._scope_owner[scope] = owner
+        self._scopes.set(scope, 5, owner)
 
     def annotate(self, value: int, *, name: str | None = None, kind: ValueKind | None = None) -> None:
         """Say more of a value that stands already."""
         if name is not None:
-            self._value_name[value] = self.strings(name)
+            self._values.set(value, 2, self.strings(name))
         if kind is not None:
-            self._kind[value] = kind
+            self._values.set(value, 3, kind)
 
     def enter(self, scope: int, outer: int, inner: int) -> None:
         """Say that the value `outer` enters the body `scope` as `inner`."""
@@ -301,65 +252,45 @@ class GraphBuilder:
 
     def build(self) -> Graph:
         """The finished graph. The builder must not be used after."""
-        nodes, values, scopes = len(self._op), len(self._producer), len(self._scope_parent)
         shapes = self._shape_columns()
-        boundary, control = _rows(self._boundary, 4), _rows(self._control, 2)
-        sources = _rows(list(self._sources), 4)
-        node_attributes = self._node_attributes.columns(nodes)
-        value_attributes = self._value_attributes.columns(values)
-        scope_attributes = self._scope_attributes.columns(scopes)
+        op, name, scope, phase, source, forward, count = self._nodes.columns()
+        nodes = NodeColumns(op, name, scope, phase.astype(np.uint8), source, forward)
+        producer, port, name, kind, *others = self._values.columns()
+        values = ValueColumns(producer, port, name, kind.astype(np.uint8), *others)
+        parent, name, kind, *others = self._scopes.columns()
+        scopes = ScopeColumns(parent, name, kind.astype(np.uint8), *others)
+        body, outer, inner, direction = _columns(self._boundary, 4)
         return Graph(
             strings=tuple(self.strings.index),
-            nodes=NodeColumns(
-                op=_ints(self._op),
-                name=_ints(self._node_name),
-                scope=_ints(self._node_scope),
-                phase=_bytes(self._phase),
-                source=_ints(self._node_source),
-                forward=_ints(self._forward),
-            ),
-            inputs=self._input_columns(nodes),
-            values=ValueColumns(
-                producer=_ints(self._producer),
-                port=_ints(self._port),
-                name=_ints(self._value_name),
-                kind=_bytes(self._kind),
-                dtype=_ints(self._dtype),
-                shape=_ints(self._shape),
-                device=_ints(self._device),
-                storage=_ints(self._storage),
-                version=_ints(self._version),
-                base=_ints(self._base),
-                previous=_ints(self._previous),
-            ),
-            scopes=ScopeColumns(
-                parent=_ints(self._scope_parent),
-                name=_ints(self._scope_name),
-                kind=_bytes(self._scope_kind),
-                type=_ints(self._scope_type),
-                source=_ints(self._scope_source),
-                owner=_ints(self._scope_owner),
-            ),
-            boundaries=BoundaryColumns(boundary[0], boundary[1], boundary[2], boundary[3].astype(np.uint8)),
-            controls=ControlColumns(control[0], control[1]),
-            sources=SourceColumns(sources[0], sources[1], sources[2], sources[3]),
+            nodes=nodes,
+            inputs=self._input_columns(count),
+            values=values,
+            scopes=scopes,
+            boundaries=BoundaryColumns(body, outer, inner, direction.astype(np.uint8)),
+            controls=ControlColumns(*_columns(self._control, 2)),
+            sources=SourceColumns(*_columns(list(self._sources), 4)),
             shapes=shapes,
-            node_attributes=node_attributes,
-            value_attributes=value_attributes,
-            scope_attributes=scope_attributes,
+            node_attributes=self._node_attributes.columns(self._node_count),
+            value_attributes=self._value_attributes.columns(self._value_count),
+            scope_attributes=self._scope_attributes.columns(self._scope_count),
             outputs=np.array(self._outputs, dtype=np.int32),
             meta=self.meta,
         )
 
-    def _input_columns(self, nodes: int) -> InputColumns:
-        owner = _ints(self._input_node)
-        columns = _ints(self._input_value), _ints(self._input_name), _bytes(self._input_access)
-        if np.any(owner[1:] < owner[:-1]):
-            order = np.argsort(owner, kind="stable")
-            owner = owner[order]
-            columns = columns[0][order], columns[1][order], columns[2][order]
-        start = np.searchsorted(owner, np.arange(nodes + 1)).astype(np.int32)
-        return InputColumns(start, *columns)
+    def _input_columns(self, counts: IntColumn) -> InputColumns:
+        (value,), (name,) = self._input_value.columns(), self._input_name.columns()
+        access = np.zeros(len(value), np.uint8)
+        access[self._written] = Access.WRITE
+        late, *late_columns = self._late_inputs.columns()
+        if len(late):
+            order = np.argsort(np.concatenate([np.repeat(np.arange(len(counts)), counts), late]), kind="stable")
+            late_value, late_name, late_access = late_columns
+            value = np.concatenate([value, late_value])[order]
+            name = np.concatenate([name, late_name])[order]
+            access = np.concatenate([access, late_access.astype(np.uint8)])[order]
+            counts = counts + np.bincount(late, minlength=len(counts))
+        start = np.concatenate([[0], np.cumsum(counts)]).astype(np.int32)
+        return InputColumns(start, value, name, access)
 
     def _shape_columns(self) -> ShapeColumns:
         start, dims = array("i", [0]), array("q")
@@ -368,24 +299,10 @@ class GraphBuilder:
                 dims.append(-1 if dim is None else -2 - self.strings(dim) if isinstance(dim, str) else dim)
             start.append(len(dims))
         found: DimColumn = np.frombuffer(dims, dtype=np.int64) if dims else np.zeros(0, np.int64)
-        return ShapeColumns(_ints(start), found)
+        return ShapeColumns(np.frombuffer(start, dtype=np.int32), found)
 
 
-def _ints(rows: "array[int]") -> IntColumn:
-    return np.frombuffer(rows, dtype=np.int32) if rows else np.zeros(0, np.int32)
-
-
-def _bytes(rows: "array[int]") -> ByteColumn:
-    return np.frombuffer(rows, dtype=np.uint8) if rows else np.zeros(0, np.uint8)
-
-
-def _rows(rows: Sequence[tuple[int, ...]], width: int) -> list[IntColumn]:
+def _columns(rows: Sequence[tuple[int, ...]], width: int) -> list[IntColumn]:
     if not rows:
         return [np.zeros(0, np.int32) for _ in range(width)]
     return list(np.ascontiguousarray(np.array(rows, dtype=np.int32).T))
-
-
-def attribute_text(attribute: Any) -> str:
-    """An attribute as it stands among the strings of a graph."""
-    # Not a number and the infinities are written as Python's json does, NaN and Infinity: attributes hold them.
-    return json.dumps(attribute, ensure_ascii=False, separators=(", ", ": "))

@@ -10,6 +10,7 @@ from graphreel.graph import (
     NONE,
     ROOT,
     Access,
+    AttributeText,
     Graph,
     GraphBuilder,
     GraphError,
@@ -19,6 +20,7 @@ from graphreel.graph import (
     UnknownKey,
     UnknownScope,
     ValueKind,
+    attribute_text,
     draw,
     find_node,
     find_scopes,
@@ -98,6 +100,32 @@ def test_attributes_of_nodes_may_be_given_in_any_order() -> None:
     lint(graph)
     assert graph.node(0).input_names == ["x"]
     assert graph.node(1).inputs[0].attributes == {"late": 1}
+
+
+def test_an_attribute_that_is_json_already_is_taken_as_it_is() -> None:
+    builder = GraphBuilder()
+    builder.node("a", attributes={"given": AttributeText(attribute_text([1, "é"])), "plain": "[1]"})
+    assert builder.build().node(0).attributes == {"given": [1, "é"], "plain": "[1]"}
+
+
+def test_what_stands_already_can_be_changed_however_long_ago_it_was_appended() -> None:
+    count = 3000
+    builder = GraphBuilder()
+    values = [builder.value() for _ in range(count)]
+    nodes = [builder.node("op", values[at : at + 2], writes=(-1,) if at % 2 else ()) for at in range(count)]
+    for at in range(count):
+        builder.produce(values[at], nodes[at])
+        builder.annotate(values[at], name=f"value {at}", kind=ValueKind.GRADIENT)
+        builder.add_input(nodes[at], values[0], "late", Access.WRITE)
+        builder.set_forward(nodes[at], nodes[count - 1 - at])
+    graph = builder.build()
+    assert [value.name for value in map(graph.value, values)] == [f"value {at}" for at in range(count)]
+    assert {value.kind for value in map(graph.value, values)} == {ValueKind.GRADIENT}
+    assert graph.values.producer.tolist() == nodes
+    assert graph.nodes.forward.tolist() == nodes[::-1]
+    assert graph.inputs_of(7).tolist() == [7, 8, 0]
+    access = graph.inputs.access.tolist()
+    assert [access[3 * at : 3 * at + 3] for at in (6, 7)] == [[0, 0, 1], [0, 1, 1]]
 
 
 @pytest.mark.parametrize(
