@@ -1,5 +1,6 @@
 """Hiding, showing some things alone, and opening groups to a level, as declared actions."""
 
+import numpy as np
 from PySide6.QtCore import QObject
 
 from graphreel.graph import NONE, repeats
@@ -141,8 +142,7 @@ class HideCommands(QObject):
         """Open groups until so many levels show; blocks that repeat stay one box."""
         graph = self.session.graph
         if graph is not None:
-            runs = repeats(graph).first
-            members = [scope for scope in range(graph.scope_count) if runs[scope] != NONE]
+            members = np.flatnonzero(repeats(graph).first != NONE).tolist()
             self.session.collapse_all()
             opened = scopes_to_level(graph, level, members)
             self.session.expand(opened, also_collapse=self.session.expanded - opened)

@@ -1,5 +1,6 @@
 """What the picture shows of a graph, put together: colours and legend, lines in boxes, what is hidden."""
 
+import numpy as np
 from PySide6.QtWidgets import QMenu, QToolBar, QToolButton
 
 from graphreel.gui.actions import Actions
@@ -68,12 +69,15 @@ class LooksPresenter(Presenter):
         text = details = ""
         if scene is not None:
             view = scene.view
-            gone = [node for node, box in enumerate(view.node_box.tolist()) if box < 0]
+            gone = np.flatnonzero(view.node_box < 0)
             alone = self.session.choices.kept is not None
-            if gone:
+            if len(gone):
                 said = "; edges to them are left out" if alone else ""
                 text = f"{count_text(len(gone), 'operation')} hidden{said}"
-                names = [f"{view.graph.node(node).op}  {view.graph.node(node).scope.path}" for node in gone[:_LISTED]]
+                names = [
+                    f"{view.graph.node(node).op}  {view.graph.node(node).scope.path}"
+                    for node in gone[:_LISTED].tolist()
+                ]
                 details = "\n".join([*names, *([f"and {len(gone) - _LISTED:,} more"] if len(gone) > _LISTED else [])])
         self.corner.hidden.say(text, details)
         self.corner.place()
