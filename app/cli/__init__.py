@@ -3,7 +3,6 @@
 import importlib
 import os
 import sys
-from importlib.metadata import version
 
 import click
 
@@ -46,7 +45,7 @@ class _Commands(click.Group):
     "Exit codes: 0 done; 1 an error, told in one line on standard error, or a difference that --verify found; "
     "2 a command line that is not understood; 130 interrupted. record ends with the exit code of the script.",
 )
-@click.version_option(version("graphreel"), prog_name="graphreel")
+@click.version_option(package_name="graphreel", prog_name="graphreel")
 @click.option("--debug", is_flag=True, help="Show the traceback of an error instead of one line.")
 def cli(debug: bool) -> None:
     """The debugger for computation graphs: record, look, compare, export."""
