@@ -18,7 +18,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 if TYPE_CHECKING:  # this file also drives the page, by the peers' interpreter
     import psutil
@@ -154,7 +154,7 @@ def _until_shown(
         wall = time.time() - begun
         if answer == "drawn" and picture:
             page.wait(60)
-    failure = f"not within {limit:g} s" if answer is None else answer or "the browser's driver ended"
+    failure = f"not within {limit:g} s" if answer is None else answer or "it ended"
     more = f"server {meter.each[0]:.1f} s, browser {meter.each[-1]:.1f} s" if servers else ""
     return Opened(meter.cpu, wall, meter.peak, "" if answer == "drawn" else failure, more)
 
@@ -236,7 +236,7 @@ class Meter:
 
 
 def listen(speaker: "psutil.Popen", roots: "Sequence[psutil.Popen]", until: float) -> tuple[str | None, Meter]:
-    """The line that a process says, and what these processes had cost by then: empty if it ended, None if too late."""
+    """The line that a process says, and what these processes had cost by then: empty if one ended, None if too late."""
     meter = Meter(roots)
     with selectors.DefaultSelector() as selector:
         selector.register(speaker.stdout, selectors.EVENT_READ)
@@ -245,7 +245,15 @@ def listen(speaker: "psutil.Popen", roots: "Sequence[psutil.Popen]", until: floa
             meter.look()
             if said:
                 return speaker.stdout.readline().decode().strip(), meter
+            if any(root.poll() is not None for root in roots):
+                return "", meter
     return None, meter
+
+
+def _listens(port: int) -> bool:
+    with suppress(OSError), socket.create_connection(("localhost", port), timeout=1):
+        return True
+    return False
 
 
 def drive_page(profile: str, url: str, shown: str, picture: str | None) -> None:
@@ -255,6 +263,9 @@ def drive_page(profile: str, url: str, shown: str, picture: str | None) -> None:
     ports = Path(profile) / "DevToolsActivePort"
     while not ports.exists() or "\n" not in ports.read_text():
         time.sleep(LOOK_S)
+    server = urlsplit(url)
+    while server.port and not _listens(server.port):
+        time.sleep(LOOK_S)
     middle = {"x": SIZE[0] / 2 - 500, "y": SIZE[1] / 2 - 250, "width": 600, "height": 500}
     with sync_playwright() as playwright:
         context = playwright.chromium.connect_over_cdp(f"http://127.0.0.1:{ports.read_text().split()[0]}").contexts[0]
@@ -263,11 +274,7 @@ def drive_page(profile: str, url: str, shown: str, picture: str | None) -> None:
         page.set_default_timeout(0)
         page.set_viewport_size({"width": SIZE[0], "height": SIZE[1]})
         try:
-            while True:
-                with suppress(Error):  # until the server listens
-                    page.goto(url)
-                    break
-                time.sleep(LOOK_S)
+            page.goto(url)
             # A PNG of one colour is 2 or 3 kB.
             while page.query_selector(shown) is None or (
                 url != "about:blank" and len(page.screenshot(clip=middle)) < 4_000
