@@ -66,18 +66,13 @@ class LooksPresenter(Presenter):
     def _tell(self) -> None:
         scene = self.session.scene
         self.corner.legend.show_legend(None if scene is None else scene.legend)
-        text = details = ""
-        if scene is not None:
-            view = scene.view
-            gone = np.flatnonzero(view.node_box < 0)
-            alone = self.session.choices.kept is not None
-            if len(gone):
-                said = "; edges to them are left out" if alone else ""
-                text = f"{count_text(len(gone), 'operation')} hidden{said}"
-                names = [
-                    f"{view.graph.node(node).op}  {view.graph.node(node).scope.path}"
-                    for node in gone[:_LISTED].tolist()
-                ]
-                details = "\n".join([*names, *([f"and {len(gone) - _LISTED:,} more"] if len(gone) > _LISTED else [])])
-        self.corner.hidden.say(text, details)
+        gone = np.zeros(0, np.intp) if scene is None else np.flatnonzero(scene.view.node_box < 0)
+        if scene is not None and len(gone):
+            said = "" if self.session.choices.kept is None else "; edges to them are left out"
+            nodes = map(scene.view.graph.node, gone[:_LISTED].tolist())
+            names = [f"{node.op}  {node.scope.path}" for node in nodes]
+            more = [f"and {len(gone) - _LISTED:,} more"] if len(gone) > _LISTED else []
+            self.corner.hidden.say(f"{count_text(len(gone), 'operation')} hidden{said}", "\n".join([*names, *more]))
+        else:
+            self.corner.hidden.say("")
         self.corner.place()

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from graphreel.graph import Graph
 
 _HEADS = ("number", "op", "scope", "shape", "time", "source")
-_WIDEST = 60
+_NUMBERS = (0, 4)
+"""The columns that are aligned at the right."""
+_WIDEST, _OUTPUTS = 60, 2
 
 
 @click.command(
@@ -36,7 +38,7 @@ def command(file: Path, query: str, iteration: int | None, as_json: bool) -> Non
     > >= < <= = !=: time, self, total, device (1ms), bytes (1MB), numel, dim, calls, and nan, inf, zeros, min, max,
     absmax, mean, std where they were recorded. -word, OR, parentheses and quotes do what they do elsewhere.
     """
-    from graphreel.analysis import Recorded, search
+    from graphreel.analysis import QueryError, Recorded, search
     from graphreel.capture.sources import open_trace
     from graphreel.cli.export import chosen
     from graphreel.cli.progress import progress
@@ -47,7 +49,10 @@ def command(file: Path, query: str, iteration: int | None, as_json: bool) -> Non
             index = chosen(trace, iteration).index
             graph = trace.graph(index)
             recorded = Recorded(trace.columns(index), trace.value_columns(index), trace.kernels(index))
-            hits = search(graph, query, shown, recorded)
+            try:
+                hits = search(graph, query, shown, recorded)
+            except QueryError as error:
+                raise click.ClickException(f"the query, {error}") from error
             told = list(_rows(graph, hits, recorded))
         finally:
             trace.close()
@@ -85,20 +90,18 @@ def _print(rows: list[dict[str, Any]]) -> None:
     """A table as wide as its texts; what has no such column is left out."""
     from graphreel.analysis.measures import Unit, quantity_text
 
-    cells = [_HEADS]
+    cells: list[tuple[str, ...]] = [_HEADS]
     for row in rows:
         time = row["duration_ns"]
         file, colon, line = row["source"].rpartition(":")
-        source = f"{PurePath(file).name}{colon}{line}"
         took = "" if time is None else quantity_text(time, Unit.TIME)
-        cells.append((str(row["number"]), row["op"], row["scope"], ", ".join(row["outputs"][:2]), took, source))
-    kept = [column for column in range(len(_HEADS)) if any(row[column] for row in cells[1:])]
-    widths = {column: min(max(len(row[column]) for row in cells), _WIDEST) for column in kept}
-    for row in cells if len(cells) > 1 else []:
+        shapes = ", ".join(row["outputs"][:_OUTPUTS])
+        cells.append((str(row["number"]), row["op"], row["scope"], shapes, took, f"{PurePath(file).name}{colon}{line}"))
+    kept = [column for column in range(len(_HEADS)) if any(line[column] for line in cells[1:])]
+    widths = {column: min(max(len(line[column]) for line in cells), _WIDEST) for column in kept}
+    for cell in cells if rows else []:
         aligned = (
-            row[column].rjust(widths[column])
-            if _HEADS[column] in ("number", "time")
-            else row[column].ljust(widths[column])
+            cell[column].rjust(widths[column]) if column in _NUMBERS else cell[column].ljust(widths[column])
             for column in kept
         )
         click.echo("  ".join(aligned).rstrip())
