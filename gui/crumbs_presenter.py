@@ -123,7 +123,7 @@ class CrumbPresenter(Presenter):
 def crumbs_of(graph: Graph, selection: Selection) -> list[Crumb]:
     """The parts that lead to what is selected, from the whole graph on."""
     last: Crumb | None = None
-    scope = ROOT
+    scope = int(ROOT)
     if selection.what is What.SCOPE:
         scope = selection.id
     elif selection.what is What.NODE:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import numpy as np
+import numpy.typing as npt
 from PySide6.QtCore import QObject
 from PySide6.QtWidgets import QInputDialog, QWidget
 
@@ -50,12 +51,12 @@ class SelectCommands(QObject):
         if graph is None:
             return
         chosen = frozenset(nodes_of(graph, selection))
-        scope = ROOT
+        scope = int(ROOT)
         if selection.what in (What.NODE, What.SCOPE):
-            scope = graph.nodes.scope[selection.id] if selection.what is What.NODE else selection.id
+            scope = int(graph.nodes.scope[selection.id]) if selection.what is What.NODE else selection.id
         found = frozenset(np.flatnonzero(_below(graph, scope)[graph.nodes.scope]).tolist())
         while scope != ROOT and found <= chosen and selection.what is What.NODE:
-            scope = graph.scopes.parent[scope]
+            scope = int(graph.scopes.parent[scope])
             found = frozenset(np.flatnonzero(_below(graph, scope)[graph.nodes.scope]).tolist())
         self.session.select(Selection.of(found, (), selection))
 
@@ -200,10 +201,10 @@ def seeds_of(graph: Graph, selection: Selection, way: Way) -> list[int]:
     return consumers
 
 
-def _below(graph: Graph, scope: int) -> "np.ndarray[tuple[int], np.dtype[np.bool_]]":
+def _below(graph: Graph, scope: int) -> npt.NDArray[np.bool_]:
     """Whether each scope is this one or stands in it, at any depth."""
     parent = graph.scopes.parent
-    found = np.arange(graph.scope_count) == scope
+    found: npt.NDArray[np.bool_] = np.arange(graph.scope_count) == scope
     while True:
         further = found | (found[parent] & (parent >= 0))
         if np.array_equal(further, found):

@@ -7,6 +7,7 @@ from PySide6.QtCore import QRectF, Qt
 from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QWidget
 
+from graphreel.graph.types import IntColumn
 from graphreel.gui.canvas.batches import Batches
 from graphreel.gui.canvas.edge_painting import paint_routes
 from graphreel.gui.canvas.lettering import Lettering
@@ -93,6 +94,6 @@ class Glow(QWidget):
                 painter.drawRoundedRect(QRectF(x, y, width, height), radius, radius)
 
 
-def _some(boxes: "np.ndarray[tuple[int], np.dtype[np.int32]]") -> Rows:
+def _some(boxes: IntColumn) -> Rows:
     found: Rows = np.unique(boxes)[:MOST].astype(np.intp)
     return found

@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from graphreel.graph import Progress, Unwatched
 from graphreel.graph.types import IntColumn
-from graphreel.layout.types import BoxKind
+from graphreel.layout.types import BoxKind, FloatColumn
 from graphreel.render import Scene
 from graphreel.render.spatial import Rows
 
@@ -75,7 +76,7 @@ class Neighbours:
             return None
         return int(boxes[np.hypot(*(self._middles(boxes) - (x, y)).T).argmin()])
 
-    def _inside(self, group: int) -> "np.ndarray[tuple[int], np.dtype[np.bool_]]":
+    def _inside(self, group: int) -> npt.NDArray[np.bool_]:
         """Whether each box stands in a group; groups stand before what is in them."""
         parent = self.scene.view.parent
         found = np.zeros(len(parent), dtype=bool)
@@ -93,7 +94,7 @@ class Neighbours:
         order = np.lexsort((found, np.hypot(away[:, 0], away[:, 1])))
         return [int(each) for each in found[order]]
 
-    def _middles(self, boxes: Rows) -> "np.ndarray[tuple[int, int], np.dtype[np.float64]]":
+    def _middles(self, boxes: Rows) -> FloatColumn:
         rects = self.scene.placement.rects[boxes]
         return rects[:, :2] + rects[:, 2:] / 2
 
