@@ -3,15 +3,16 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from graphreel.capture.onnx.attributes import Attribute
 from graphreel.capture.onnx.frames import Frame, ValueType, graph_types
 from graphreel.capture.onnx.initializers import declare_inputs
-from graphreel.capture.onnx.overview import op_name, opset_versions
-from graphreel.capture.onnx.schemas import Schemas
+from graphreel.capture.onnx.overview import opset_versions
+from graphreel.capture.onnx.schemas import operation_name
 from graphreel.capture.onnx.tensors import value_type
 from graphreel.graph import NodeId, ScopeId, ScopeKind, ValueId, ValueKind
 
 if TYPE_CHECKING:
-    from onnx import AttributeProto, FunctionProto, GraphProto, NodeProto
+    from onnx import FunctionProto, GraphProto, NodeProto
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,7 @@ def open_body(owner: Owner, name: str, graph: "GraphProto") -> Frame:
         owner=owner.row,
         attributes={"carried": carried} if carried else {},
     )
-    inner = Frame(frame.builder, scope, frame.schemas, graph_types(graph), outer=frame, place=owner.place)
+    inner = frame.inside(scope, graph_types(graph), owner.place, outer=frame)
     inner.arguments = frame.arguments
     declare_inputs(inner, graph, ValueKind.ACTIVATION)
     for taken, given in bound.entries:
@@ -55,10 +56,13 @@ def open_body(owner: Owner, name: str, graph: "GraphProto") -> Frame:
 def open_function(owner: Owner, function: "FunctionProto") -> Frame:
     """The frame of a function's body for one call of it. It sees nothing of the graph around but its arguments."""
     frame, node = owner.frame, owner.node
-    scope = frame.builder.scope(owner.name, owner.scope, ScopeKind.FUNCTION, type=op_name(node), owner=owner.row)
+    scope = frame.builder.scope(
+        owner.name, owner.scope, ScopeKind.FUNCTION, type=operation_name(node.domain, node.op_type), owner=owner.row
+    )
     types: dict[str, ValueType] = {}
     types.update((info.name, value_type(info.type)) for info in function.value_info if info.HasField("type"))
-    inner = Frame(frame.builder, scope, Schemas(opset_versions(function.opset_import)), types, place=owner.place)
+    schemas = frame.schemas.beside(opset_versions(function.opset_import))
+    inner = frame.inside(scope, types, owner.place, schemas=schemas)
     inner.arguments = _arguments(function, node, frame)
     for position, parameter in enumerate(function.input):
         value = inner.declare(parameter, ValueKind.ACTIVATION)
@@ -69,14 +73,10 @@ def open_function(owner: Owner, function: "FunctionProto") -> Frame:
     return inner
 
 
-def _arguments(function: "FunctionProto", node: "NodeProto", frame: Frame) -> "dict[str, AttributeProto]":
+def _arguments(function: "FunctionProto", node: "NodeProto", frame: Frame) -> dict[str, Attribute]:
     """What the call says of the function's attributes, else their defaults."""
-    found = {default.name: default for default in function.attribute_proto}
-    for attribute in node.attribute:
-        # An attribute of the call may itself stand for one of the function around the call.
-        given = frame.arguments.get(attribute.ref_attr_name) if attribute.ref_attr_name else attribute
-        if given is not None:
-            found[attribute.name] = given
+    found = {default.name: default for default in frame.attributes.read(function.attribute_proto)}
+    found.update(frame.told(frame.attributes.read(node.attribute)))
     return found
 
 

@@ -1,23 +1,32 @@
 """One graph of the file under way: the model's own, a body or a function, with the names that are known in it."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from graphreel.capture.onnx.naming import PlaceKey, parts_at
-from graphreel.capture.onnx.order import in_execution_order
-from graphreel.capture.onnx.schemas import Schemas
+from graphreel.capture.onnx.attributes import Attribute, Attributes
+from graphreel.capture.onnx.entries import Entry, read_entries
+from graphreel.capture.onnx.naming import PlaceKey, parts_at, place_key
+from graphreel.capture.onnx.schemas import Operation, Schemas
 from graphreel.capture.onnx.tensors import value_type
 from graphreel.graph import GraphBuilder, ScopeId, ValueId, ValueKind
 from graphreel.graph.types import Dim
 
 if TYPE_CHECKING:
-    from onnx import AttributeProto, GraphProto, NodeProto
+    from onnx import GraphProto, NodeProto
 
 ValueType: TypeAlias = tuple[str, tuple[Dim, ...] | None]
 UNTYPED: ValueType = ("", None)
 UNDECLARED = "undeclared"
 """Attribute of a value that some node takes though nothing in the file gives it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a node stands: the scope, and what told of it."""
+
+    scope: ScopeId
+    key: PlaceKey
 
 
 @dataclass(eq=False)
@@ -33,37 +42,49 @@ class Frame:
         exits: The values of the owner, each with the name that gives it inside.
         arguments: Attributes of the call, for a function's body.
         place: Names of the scopes that the owner stands in, which the names inside may repeat.
+        entries: The nodes yet to be read, in the order in which they run.
     """
 
     builder: GraphBuilder
     scope: ScopeId
     schemas: Schemas
     types: Mapping[str, ValueType]
+    attributes: Attributes
     outer: "Frame | None" = None
     values: dict[str, ValueId] = field(default_factory=dict)
     promised: set[str] = field(default_factory=set)
     pending: set[str] = field(default_factory=set)
     exits: list[tuple[ValueId, str]] = field(default_factory=list)
-    arguments: "Mapping[str, AttributeProto]" = field(default_factory=dict)
+    arguments: Mapping[str, Attribute] = field(default_factory=dict)
     place: tuple[str, ...] = ()
     undeclared: int = 0
-    nodes: "Iterator[NodeProto]" = field(default_factory=lambda: iter(()))
-    _scopes: dict[PlaceKey, ScopeId] = field(default_factory=dict)
+    entries: Iterator[Entry] = field(default_factory=lambda: iter(()))
+    _places: dict[PlaceKey, Place] = field(default_factory=dict)
+    _places_above: dict[str, Place] = field(default_factory=dict)
     _children: dict[tuple[ScopeId, str], ScopeId] = field(default_factory=dict)
 
-    def set_nodes(self, nodes: "Iterable[NodeProto]") -> None:
-        """The nodes to read, in the order in which they run."""
-        listed = list(nodes)
-        self.nodes = iter(in_execution_order(listed))
-        self.promised = {name for node in listed for name in node.output if name}
+    def inside(
+        self,
+        scope: ScopeId,
+        types: Mapping[str, ValueType],
+        place: tuple[str, ...],
+        *,
+        schemas: Schemas | None = None,
+        outer: "Frame | None" = None,
+    ) -> "Frame":
+        """The frame of a body or function that one of these nodes has."""
+        return Frame(self.builder, scope, schemas or self.schemas, types, self.attributes, outer, place=place)
 
-    def attributes_of(self, node: "NodeProto") -> "Iterator[tuple[str, AttributeProto]]":
+    def set_nodes(self, nodes: "Iterable[NodeProto]") -> None:
+        """The nodes to read."""
+        found = read_entries(nodes, self.attributes)
+        self.entries = iter(found.ordered)
+        self.promised = found.given
+
+    def told(self, attributes: Sequence[Attribute]) -> list[tuple[str, Attribute]]:
         """A node's attributes by name; those that stand for the function's own are what the call says, if anything."""
-        for attribute in node.attribute:
-            if not attribute.ref_attr_name:
-                yield attribute.name, attribute
-            elif attribute.ref_attr_name in self.arguments:
-                yield attribute.name, self.arguments[attribute.ref_attr_name]
+        found = ((each.name, self.arguments.get(each.refers) if each.refers else each) for each in attributes)
+        return [(name, attribute) for name, attribute in found if attribute is not None]
 
     def new_value(self, name: str, kind: ValueKind = ValueKind.ACTIVATION, **more: Any) -> ValueId:
         """A value of this name, with the type that the file gives it."""
@@ -97,6 +118,18 @@ class Frame:
             frame.values[name] = value
         return value
 
+    def take(self, names: Sequence[str], operation: Operation) -> tuple[list[ValueId], Sequence[str]]:
+        """The values of an operation's inputs and what it calls them; inputs that are left out are skipped."""
+        arguments = operation.input_names(len(names))
+        if "" in names:
+            arguments = tuple([argument for argument, name in zip(arguments, names, strict=True) if name])
+            names = [name for name in names if name]
+        try:
+            values = self.values
+            return [values[name] for name in names], arguments
+        except KeyError:
+            return [self.find(name) for name in names], arguments
+
     def _own(self, name: str) -> ValueId | None:
         value = self.values.get(name)
         if value is None and name in self.promised:
@@ -110,16 +143,31 @@ class Frame:
             self.pending.discard(name)
             self.builder.produce(self.values[name], node, port)
             return self.values[name]
-        value = self.new_value(name, producer=node, port=port)
+        dtype, shape = self.types.get(name, UNTYPED)
+        value = self.builder.value(dtype, shape, name=name, producer=node, port=port)
         if name:
             self.values[name] = value
         return value
 
-    def scope_at(self, key: PlaceKey) -> ScopeId:
-        """The scope that a path leads to from here; made where it is new."""
-        found = self._scopes.get(key)
+    def place_of(self, name: str, told: Mapping[str, str], *, modules: bool) -> Place:
+        """The place that a node's metadata tells, else its name; its scopes are made where they are new.
+
+        `modules` says what names that begin with `/` are, see place_key.
+        """
+        # What stands before the last slash decides, and many nodes have it in common.
+        above, slash, _ = name.rpartition("/")
+        found = self._places_above.get(above) if slash and not told else None
         if found is not None:
             return found
+        key = place_key(name, told, modules)[0]
+        found = self._places.get(key)
+        if found is None:
+            found = self._places[key] = Place(self._scope_at(key), key)
+        if slash and not told:
+            self._places_above[above] = found
+        return found
+
+    def _scope_at(self, key: PlaceKey) -> ScopeId:
         parts = parts_at(key)
         same = 0
         while same < min(len(parts), len(self.place)) and parts[same].name == self.place[same]:
@@ -130,7 +178,6 @@ class Frame:
             if child not in self._children:
                 self._children[child] = self.builder.scope(part.name, scope, part.kind, type=part.type)
             scope = self._children[child]
-        self._scopes[key] = scope
         return scope
 
 
@@ -141,8 +188,8 @@ def graph_types(graph: "GraphProto") -> dict[str, ValueType]:
     known: dict[bytes, ValueType] = {}
     for infos in (graph.value_info, graph.output, graph.input):
         for info in infos:
-            if info.HasField("type"):
-                key = info.type.SerializeToString()
+            key = info.type.SerializeToString()
+            if key or info.HasField("type"):
                 if key not in known:
                     known[key] = value_type(info.type)
                 found[info.name] = known[key]

@@ -7,7 +7,7 @@ from graphreel.capture.onnx.functions import domain_of
 from graphreel.capture.onnx.tensors import SHOWN_TEXT
 
 if TYPE_CHECKING:
-    from onnx import ModelProto, NodeProto, OperatorSetIdProto
+    from onnx import ModelProto, OperatorSetIdProto
 
 _SHOWN_PROPERTIES = 32
 
@@ -35,9 +35,3 @@ def describe_model(model: "ModelProto") -> dict[str, str]:
 def opset_versions(imports: "Iterable[OperatorSetIdProto]") -> dict[str, int]:
     """The version imported of each domain; onnx's own domain is the empty one."""
     return {domain_of(entry.domain): entry.version for entry in imports}
-
-
-def op_name(node: "NodeProto") -> str:
-    """The operation, with its domain unless that is onnx's own: `MatMul`, `com.microsoft.FusedMatMul`."""
-    domain = domain_of(node.domain)
-    return f"{domain}.{node.op_type}" if domain else node.op_type or "unnamed operation"

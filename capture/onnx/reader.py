@@ -4,24 +4,26 @@ Nothing of the file is executed or imported, weights are never touched, and what
 that nothing gives, a name given twice) is shown rather than refused.
 """
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
 
 from graphreel.capture.onnx import naming
+from graphreel.capture.onnx.attributes import Attribute, Attributes
 from graphreel.capture.onnx.bodies import Owner, open_body, open_function
-from graphreel.capture.onnx.frames import Frame, graph_types
+from graphreel.capture.onnx.entries import Entry
+from graphreel.capture.onnx.frames import Frame, Place, graph_types
 from graphreel.capture.onnx.functions import LARGEST_EXPANSION, Functions, all_nodes
 from graphreel.capture.onnx.initializers import declare_inputs
-from graphreel.capture.onnx.overview import describe_model, op_name, opset_versions
+from graphreel.capture.onnx.overview import describe_model, opset_versions
 from graphreel.capture.onnx.schemas import Schemas
 from graphreel.capture.onnx.settling import settle
-from graphreel.capture.onnx.tensors import plain_attribute
-from graphreel.graph import NONE, ROOT, Graph, GraphBuilder, Progress, ValueId, ValueKind
+from graphreel.graph import NONE, ROOT, AttributeText, Graph, GraphBuilder, Progress, ValueKind
 
 if TYPE_CHECKING:
-    from onnx import AttributeProto, FunctionProto, GraphProto, ModelProto, NodeProto
+    from onnx import FunctionProto, ModelProto, NodeProto
 
 _NODES_A_STEP = 1024
+_NOTHING: Mapping[str, str] = {}
 
 
 def read_model(model: "ModelProto", progress: Progress) -> Graph:
@@ -41,6 +43,7 @@ class _Reader:
         self.not_opened = 0
         self.undeclared = 0
         self.homeless: list[int] = []
+        self.sources: dict[str, int] = {}
         self.places_told = False
         # torch's old exporter names nodes after modules; in other files such names may be anything.
         self.module_names = model.producer_name == "pytorch"
@@ -48,7 +51,8 @@ class _Reader:
     def read(self) -> Graph:
         """The whole graph."""
         model = self.model.graph
-        root = Frame(self.builder, ROOT, Schemas(opset_versions(self.model.opset_import)), graph_types(model))
+        schemas = Schemas(opset_versions(self.model.opset_import))
+        root = Frame(self.builder, ROOT, schemas, graph_types(model), Attributes())
         declare_inputs(root, model, ValueKind.INPUT)
         root.set_nodes(model.node)
         self._read_frames(root)
@@ -60,71 +64,74 @@ class _Reader:
         return settle(graph, self.homeless) if self.places_told else graph
 
     def _read_frames(self, root: Frame) -> None:
-        total = len(self.model.graph.node)
         frames = [root]
         while frames:
             frame = frames[-1]
-            node = next(frame.nodes, None)
-            if node is None:
-                frames.pop()
-                for outer, name in frame.exits:
-                    self.builder.leave(frame.scope, outer, frame.find(name))
-                self.undeclared += frame.undeclared if frame is not root else 0
+            opened = self._read_until_body(frame)
+            if opened:
+                # The bodies run one after the other, before whatever comes after their owner.
+                frames.extend(reversed(opened))
                 continue
+            frames.pop()
+            for outer, name in frame.exits:
+                self.builder.leave(frame.scope, outer, frame.find(name))
+            self.undeclared += frame.undeclared if frame is not root else 0
+
+    def _read_until_body(self, frame: Frame) -> list[Frame]:
+        """Append a frame's nodes up to one that has bodies; gives their frames, none where the last node is read."""
+        total = len(self.model.graph.node)
+        for entry in frame.entries:
             if self.builder.node_count % _NODES_A_STEP == 0:
                 self.progress.step(min(self.builder.node_count, total), total)
-            # The bodies run one after the other, before whatever comes after their owner.
-            frames.extend(reversed(self._read_node(frame, node)))
+            opened = self._read_node(frame, entry)
+            if opened:
+                return opened
+        return []
 
     def _note(self, what: str, count: int) -> None:
         if count:
             self.builder.meta[what] = str(count)
 
-    def _read_node(self, frame: Frame, node: "NodeProto") -> list[Frame]:
+    def _read_node(self, frame: Frame, entry: Entry) -> list[Frame]:
         """Append a node; gives the frames of the bodies that it owns, yet to be read."""
-        function = self.functions.get(node)
-        values, arguments = self._inputs(frame, node, function)
-        told = {entry.key: entry.value for entry in node.metadata_props}
-        key, short = naming.place_key(node.name, told, self.module_names)
-        scope = frame.scope_at(key)
-        attributes = list(frame.attributes_of(node))
+        node, takes, gives, held = entry
+        name, metadata = node.name, node.metadata_props
+        told = {entry.key: entry.value for entry in metadata} if metadata else _NOTHING
+        place = frame.place_of(name, told, modules=self.module_names)
+        operation = frame.schemas.operation(node.domain, node.op_type)
+        values, arguments = frame.take(takes, operation)
+        function = self.functions.get(node) if self.functions else None
+        if function is not None:
+            arguments = _arguments(function, takes)
+        attributes = frame.told(held) if held else []
         row = self.builder.node(
-            op_name(node),
+            operation.name,
             values,
-            scope=scope,
+            scope=place.scope,
             source=self._source(told) if told else NONE,
-            name=node.name,
+            name=name,
             input_names=arguments,
-            attributes=_plain_attributes(attributes),
+            attributes=_texts(attributes) if attributes else None,
         )
-        if key == naming.NOWHERE and not node.name.startswith("/"):
-            self.homeless.append(row)
-        elif naming.tells_modules(key):
-            self.places_told = True
-        outputs = [frame.give(name, row, port) for port, name in enumerate(_without_tail(node.output))]
-        bodies = [(name, graph) for name, each in attributes for graph in _graphs(each)]
+        self._note_place(place, name, row)
+        outputs = [frame.give(given, row, port) for port, given in enumerate(gives)]
+        bodies = [(label, graph) for label, each in attributes for graph in each.graphs]
         if not bodies and function is None:
             return []
-        place = tuple(part.name for part in naming.parts_at(key))
-        owner = Owner(frame, node, row, scope, outputs, short or node.op_type, place)
-        opened = [open_body(owner, name, graph) for name, graph in bodies]
+        inner_place = tuple(part.name for part in naming.parts_at(place.key))
+        short = naming.name_prefix(name)[1]
+        owner = Owner(frame, node, row, place.scope, outputs, short or node.op_type, inner_place)
+        opened = [open_body(owner, label, graph) for label, graph in bodies]
         if function is not None and self._may_expand(node, function):
             opened.append(open_function(owner, function))
         return opened
 
-    def _inputs(
-        self, frame: Frame, node: "NodeProto", function: "FunctionProto | None"
-    ) -> tuple[list[ValueId], list[str]]:
-        """The values taken and their arguments' names; optional inputs that are left out are skipped."""
-        names = list(node.input)
-        if function is None:
-            arguments = frame.schemas.input_names(node.domain, node.op_type, len(names))
-        else:
-            arguments = [*function.input, *[""] * len(names)][: len(names)]
-        if not all(names):
-            arguments = [argument for argument, name in zip(arguments, names, strict=True) if name]
-            names = [name for name in names if name]
-        return [frame.find(name) for name in names], arguments
+    def _note_place(self, place: Place, name: str, row: int) -> None:
+        if place.key == naming.NOWHERE:
+            if not name.startswith("/"):
+                self.homeless.append(row)
+        elif naming.tells_modules(place.key):
+            self.places_told = True
 
     def _may_expand(self, node: "NodeProto", function: "FunctionProto") -> bool:
         """Whether a function's body can be written out without going on for ever or growing too large."""
@@ -135,24 +142,21 @@ class _Reader:
         return True
 
     def _source(self, told: Mapping[str, str]) -> int:
-        source = NONE
-        for line in naming.stack_of(told.get(naming.STACK_TRACE, "")):
-            source = self.builder.source(line.file, line.line, line.function, source)
+        trace = told.get(naming.STACK_TRACE, "")
+        source = self.sources.get(trace)
+        if source is None:
+            source = NONE
+            for line in naming.stack_of(trace):
+                source = self.builder.source(line.file, line.line, line.function, source)
+            self.sources[trace] = source
         return source
 
 
-def _graphs(attribute: "AttributeProto") -> "list[GraphProto]":
-    return [attribute.g] if attribute.HasField("g") else list(attribute.graphs)
+def _arguments(function: "FunctionProto", takes: list[str]) -> list[str]:
+    """What a function calls the inputs that a call gives it."""
+    parameters = [*function.input, *[""] * len(takes)]
+    return [parameter for parameter, name in zip(parameters, takes, strict=False) if name]
 
 
-def _plain_attributes(attributes: "list[tuple[str, AttributeProto]]") -> dict[str, Any]:
-    plain = ((name, plain_attribute(each)) for name, each in attributes)
-    return {name: found for name, found in plain if found is not None}
-
-
-def _without_tail(names: Any) -> list[str]:
-    """The names up to the last that is given: outputs that nobody wants are left empty."""
-    found = list(names)
-    while found and not found[-1]:
-        found.pop()
-    return found
+def _texts(attributes: Iterable[tuple[str, Attribute]]) -> dict[str, AttributeText]:
+    return {name: each.text for name, each in attributes if each.text is not None}
