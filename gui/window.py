@@ -83,6 +83,8 @@ class Window(QMainWindow):
         self.outline.setModel(self.model)
         self.outline.setAccessibleName("Outline")
         self.outline.header().setStretchLastSection(False)
+        # Of what is in view: asking a thousand rows how wide they are takes long, at each selection anew.
+        self.outline.header().setResizeContentsPrecision(0)
         self.outline.header().setSectionResizeMode(0, self.outline.header().ResizeMode.Stretch)
         self.outline.header().setSectionResizeMode(1, self.outline.header().ResizeMode.ResizeToContents)
         self.welcome, self.message = WelcomePage(theme), MessageBar(theme)

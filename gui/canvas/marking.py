@@ -30,7 +30,7 @@ class Marks:
     """The marks of an overlay on a scene, ready to be painted again and again."""
 
     def __init__(self, scene: Scene, overlay: Overlay) -> None:
-        self._scene, self._batches = scene, Batches()
+        self._scene = scene
         self._counts = overlay.counts
         marks = overlay.marks(scene.view)
         self._boxes = np.array([box for box, _ in marks], dtype=np.intp)
@@ -62,7 +62,7 @@ class Marks:
         painter.setBrush(tint)
         rects = self._scene.placement.rects[self._boxes[rows]]
         sizes = np.maximum(rects[:, 2:], 2.0 / zoom)
-        for _ in self._batches.rects(painter, np.concatenate([rects[:, :2], sizes], axis=1)):
+        for _ in Batches().rects(painter, np.concatenate([rects[:, :2], sizes], axis=1)):
             pass
 
 
