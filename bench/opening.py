@@ -67,7 +67,7 @@ def compare(nodes: int, folder: Path, peers: Sequence[Peer], options: argparse.N
     print(f"\n{nodes:,} nodes, {path.stat().st_size / 1e6:.1f} MB", flush=True)
 
     def picture(name: str) -> Path | None:
-        return options.pictures and options.pictures / f"{path.stem} {name}.png"
+        return None if options.pictures is None else Path(options.pictures, f"{path.stem} {name}.png")
 
     first = ours(path, options.limit, picture=picture("Graphreel"))
     print(first.told("Graphreel", first), flush=True)

@@ -92,7 +92,8 @@ class Opened:
     def told(self, name: str, ours: "Opened | None") -> str:
         """A line of the table."""
         measured = f"{self.cpu:8.2f} s processor {self.wall:8.2f} s wall {self.peak / 1e6:7,.0f} MB"
-        ratio = f"{self.cpu / ours.cpu:7.1f} ×" if ours and not ours.failure else " " * 9
+        bound = ">" if self.failure else " "
+        ratio = f"{bound}{self.cpu / ours.cpu:6.1f} ×" if ours and not ours.failure else " " * 9
         return f"  {name:<27}{measured} {ratio}  {', '.join(filter(None, [self.failure, self.more]))}".rstrip()
 
 
