@@ -47,6 +47,11 @@ class Choices:
         """The same, with nothing but these nodes shown."""
         return replace(self, hidden=frozenset(), kept=_keys(graph, nodes))
 
+    def showing(self, graph: Graph, node: int) -> "Choices":
+        """The same, with this node shown."""
+        key = node_keys(graph)[node]
+        return replace(self, hidden=self.hidden - {key}, kept=None if self.kept is None else self.kept | {key})
+
     def hidden_nodes(self, graph: Graph) -> Hidden | None:
         """The nodes of a graph that are hidden; None where none is."""
         if not self.hidden and self.kept is None:

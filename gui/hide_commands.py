@@ -8,6 +8,7 @@ from graphreel.gui.actions import action
 from graphreel.gui.choices import BoolColumn, around, nodes_in, scopes_to_level
 from graphreel.gui.session import Session
 from graphreel.gui.views import Selection
+from graphreel.layout.types import BoxKind
 
 MOST_LEVELS = 9
 MORE, LEVELS = "Hide or show more", "Expand to level"
@@ -56,7 +57,13 @@ class HideCommands(QObject):
     def _selected(self) -> BoolColumn:
         graph = self.session.graph
         assert graph is not None
-        return nodes_in(graph, self.session.selection)
+        found, scene = nodes_in(graph, self.session.selection), self.session.scene
+        if scene is not None and scene.view.graph is graph:
+            # A fold is selected as its first scope, and means them all.
+            view, scopes = scene.view, sorted(self.session.selection.every_scope)
+            folds = np.flatnonzero((view.kind == BoxKind.FOLD) & np.isin(view.ref, scopes))
+            found |= np.isin(view.node_box, folds)
+        return found
 
     def _found(self) -> BoolColumn:
         graph, hits = self.session.graph, self.session.hits

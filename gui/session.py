@@ -246,8 +246,9 @@ class Session(QObject):
             self.unfold(folding.fold_around(self.shown.graph, selection, self.expanded, unfolded))
 
     def reveal(self, node: NodeId) -> None:
-        """Open every scope around a node."""
+        """Open every scope around a node, and show it where it is hidden."""
         if self.shown is not None:
+            self.choose(self.choices.showing(self.shown.graph, node))
             self.expand(paths_around(self.shown.graph.node(node).scope))
 
     def go_to(self, selection: Selection) -> None:

@@ -179,6 +179,7 @@ class Window(QMainWindow):
 
     def place_find(self) -> None:
         """Keep the find bar at the canvas' upper right corner."""
+        self.find_bar.fit(self.canvas.width() - 28)
         self.find_bar.move(self.canvas.width() - self.find_bar.width() - 14, 14)
 
     def _restore(self) -> None:

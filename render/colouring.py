@@ -136,7 +136,7 @@ def _by_category(view: VisibleGraph, by: ColourBy, recorded: Recorded) -> tuple[
     if rest := order[CATEGORIES:]:
         entries.append(LegendEntry(OTHERS, f"{len(rest):,} others", f"{int(counts[rest].sum()):,}"))
     if missing := int((which[shown] < 0).sum()):
-        entries.append(LegendEntry(MISSING, "not known", f"{missing:,}"))
+        entries.append(LegendEntry(MISSING, "in none" if by.name == "scope" else "not known", f"{missing:,}"))
     note = "A closed group: the most frequent of what is in it"
     return colour[most].astype(np.uint8), Legend(by.text, entries=tuple(entries), note=note)
 
@@ -181,8 +181,9 @@ def _scope_names(graph: Graph) -> dict[int, str]:
     parents, kinds = graph.scopes.parent.tolist(), graph.scopes.kind.tolist()
     inner: list[tuple[str, ...]] = [()] * graph.scope_count
     for scope in range(1, graph.scope_count):
-        # The same module is one thing in all phases.
-        own = () if kinds[scope] == ScopeKind.PHASE else (graph.strings[graph.scopes.name[scope]],)
+        # The same module is one thing in all phases, and of blocks that were found the names tell nothing.
+        nameless = kinds[scope] in (ScopeKind.PHASE, ScopeKind.DETECTED)
+        own = () if nameless else (graph.strings[graph.scopes.name[scope]],)
         inner[scope] = inner[parents[scope]] + own
     deepest = max(map(len, inner), default=0)
     used = [inner[scope] for scope in np.unique(graph.nodes.scope).tolist()]

@@ -198,6 +198,38 @@ def test_a_hidden_group_can_be_gone_to_again(qtbot: QtBot, opened: Open, reel: P
     trigger(qtbot, window, "view.fit", "select.nothing")
 
 
+def test_going_to_a_hit_shows_it_again(qtbot: QtBot, opened: Open, reel: Path) -> None:
+    window = opened(reel)
+    typed(qtbot, window, "op:relu")
+    trigger(qtbot, window, "hide.found")
+    assert "relu" not in ops(window)
+    trigger(qtbot, window, "select.next-hit")
+    assert ops(window).count("relu") == 1
+    assert window.appearance.corner.hidden.text.text() == "1 operation hidden"
+
+
+def test_a_fold_is_hidden_as_a_whole(qtbot: QtBot, opened: Open, tmp_path: Path) -> None:
+    window = opened(gui_support.write_reel(tmp_path / "deep.reel", [gui_support.record(gui_support.training_step(30))]))
+    scene = window.canvas.scene
+    assert scene is not None
+    fold = int((scene.view.kind == BoxKind.FOLD).nonzero()[0][0])
+    inside = int((scene.view.node_box == fold).sum())
+    assert inside > 20
+    window.session.select(Selection.of_scope(int(scene.view.ref[fold])))
+    trigger(qtbot, window, "hide.selection")
+    assert window.appearance.corner.hidden.text.text() == f"{inside} operations hidden"
+
+
+def test_the_find_bar_fits_a_narrow_canvas(qtbot: QtBot, opened: Open, reel: Path) -> None:
+    window = opened(reel)
+    typed(qtbot, window, "relu")
+    assert window.find_bar.width() == 660
+    window.canvas.setMaximumWidth(500)
+    qtbot.waitUntil(lambda: window.canvas.width() == 500)
+    assert window.find_bar.x() == 14
+    assert window.find_bar.width() == 472
+
+
 def test_one_thing_and_its_neighbours_alone(qtbot: QtBot, opened: Open, reel: Path) -> None:
     window = opened(reel)
     window.session.select(Selection.of_node(2))

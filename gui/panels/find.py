@@ -15,7 +15,7 @@ from graphreel.render import Theme
 
 _PAUSE_MS = 120
 """How long a pause in typing starts the search."""
-_ROWS, _WIDTH = 10, 660
+_ROWS, _WIDTH, _LEAST = 10, 660, 260
 _HELP = "op:matmul  shape:*x768  time>1ms  scope:layers.3  -phase:backward  dtype:f16  nan>0  a OR b"
 
 
@@ -88,6 +88,10 @@ class FindBar(QFrame):
         whole.addLayout(row)
         whole.addWidget(self.hint)
         whole.addWidget(self.rows)
+
+    def fit(self, room: float) -> None:
+        """Be as wide as there is room for."""
+        self.setFixedWidth(round(min(_WIDTH, max(room, _LEAST))))
 
     def set_theme(self, theme: Theme) -> None:
         """Draw in other colours."""
