@@ -108,6 +108,7 @@ def measure(application: QApplication, window: Window) -> None:
     told("job: edges by node, once a graph", lambda run: flow(graph), 1)
     told("job: descendants of the first", lambda run: reached(graph, [0], Way.DOWN), 3)
     told("job: all paths from first to last", lambda run: between(graph, [0], [graph.node_count - 1]), 3)
+    window.session.select(Selection())
     told("select all", lambda run: window.navigation.selects.all(), 1)
     told("a frame with all selected", lambda run: canvas.repaint(), 5)
     canvas.fit()

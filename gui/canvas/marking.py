@@ -1,5 +1,7 @@
 """Paints the marks over a picture: where stepping stands, what is selected, failed or found."""
 
+from dataclasses import replace
+
 import numpy as np
 from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QFont, QPainter, QPen, QPolygonF
@@ -32,9 +34,15 @@ class Marks:
     def __init__(self, scene: Scene, overlay: Overlay) -> None:
         self._scene = scene
         self._counts = overlay.counts
-        marks = overlay.marks(scene.view)
-        self._boxes = np.array([box for box, _ in marks], dtype=np.intp)
-        self._marks = np.array([mark for _, mark in marks], dtype=np.intp)
+        # Of finds and selected boxes there may be as many as there are boxes; those are no list of pairs.
+        many = [(Mark.FOUND, overlay.found), (Mark.SELECTED, overlay.selected)]
+        columns = [(mark, np.sort(np.fromiter(boxes, dtype=np.intp))) for mark, boxes in many]
+        few = replace(overlay, found=frozenset(), selected=frozenset())
+        columns += [(mark, np.array([box])) for box, mark in few.marks(scene.view)]
+        self._boxes = np.concatenate([boxes for _, boxes in columns])
+        self._marks = np.repeat([mark for mark, _ in columns], [len(boxes) for _, boxes in columns])
+        shown = self._boxes < len(scene.view.kind)
+        self._boxes, self._marks = self._boxes[shown], self._marks[shown]
 
     def paint(self, painter: QPainter, theme: Theme, area: Area, zoom: float) -> None:
         """Paint the marks in an area; outlines keep their weight on screen however small the picture is."""
