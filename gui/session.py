@@ -15,6 +15,7 @@ from graphreel.gui import folding, work
 from graphreel.gui.choices import Choices
 from graphreel.gui.jobs import Jobs
 from graphreel.gui.views import Selection, Shown, TraceView, carried_selection, linked, paths_around
+from graphreel.layout import LayoutCache
 from graphreel.render import Scene
 from graphreel.tracefile import Trace
 
@@ -73,6 +74,8 @@ class Session(QObject):
         self.hits: Hits | None = None
         self.choices = self.choices.all_shown()
         self.view = ""
+        # One layout at a time asks it: jobs of a tag run one after the other.
+        self._layouts = LayoutCache()
 
     @property
     def graph(self) -> Graph | None:
@@ -297,6 +300,7 @@ class Session(QObject):
             frozenset(self.unfolded | self._unfolded_by_hits),
             self.choices,
             self.scene,
+            self._layouts,
             then=self._show_scene,
             title="Laying out the graph",
         )

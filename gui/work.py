@@ -10,7 +10,7 @@ from graphreel.capture.sources import open_trace
 from graphreel.graph import Graph, Progress, ScopeId, ValueId, grouped, node_keys
 from graphreel.gui.choices import Choices, recorded_of
 from graphreel.gui.views import Numbers, Shown
-from graphreel.layout import default_expansion, lay_out, visible
+from graphreel.layout import LayoutCache, default_expansion, lay_out, visible
 from graphreel.render import Scene, build_scene, coloured, measure, said
 from graphreel.replay import NoKeyframe, Replay
 from graphreel.tracefile import Status, Trace, UnknownIteration
@@ -81,6 +81,7 @@ def draw(
     unfolded: Collection[str],
     choices: Choices,
     previous: Scene | None,
+    cache: LayoutCache,
     progress: Progress,
 ) -> Scene:
     """The picture of a graph with the scopes at these paths open, staying near to the previous picture."""
@@ -90,7 +91,8 @@ def draw(
     progress.step(0, 0)
     sizes = measure(view, what)
     progress.step(0, 0)
-    placement = lay_out(view, sizes, previous=None if previous is None else previous.placement, progress=progress)
+    before = None if previous is None else previous.placement
+    placement = lay_out(view, sizes, previous=before, cache=cache, progress=progress)
     return colour(shown, choices, build_scene(view, placement, what), progress)
 
 

@@ -42,6 +42,7 @@ def assembled(
         refs=references(view),
         rows=rows[: tree.boxes],
         stubs=placed(split.stubs, rects, options),
+        graph=view.graph,
     )
 
 

@@ -12,12 +12,13 @@ import numpy as np
 
 from graphreel.graph import NONE, Phase, Progress, Unwatched
 from graphreel.graph.types import IntColumn
-from graphreel.layout.assembly import Found, assembled, references
+from graphreel.layout.assembly import Found, assembled
+from graphreel.layout.before import before
 from graphreel.layout.bridges import bridged
 from graphreel.layout.cache import Arranged, LayoutCache
 from graphreel.layout.check import check_arrangements
 from graphreel.layout.columns import Tree, with_columns
-from graphreel.layout.groups import Before, Groups
+from graphreel.layout.groups import Groups
 from graphreel.layout.layered import arrange, arrange_pair
 from graphreel.layout.local import Arrangement, Pair, Problem
 from graphreel.layout.ports import depths
@@ -37,16 +38,17 @@ def lay_out(
     """Place every box and route every edge, from top to bottom; phases of a training step stand side by side.
 
     `sizes` is the width and height of each box, shape (boxes, 2); for a group the least width that its title needs,
-    and 0. With `previous`, boxes that stood beside each other before keep their rows and their order. With a `cache`
-    that was given to earlier calls, groups that were laid out then are not again. The same input always gives the same
-    placement. Raises LayoutBug where a layout would break a promise, Cancelled where `progress` says so.
+    and 0. With `previous`, boxes that stood beside each other before keep their rows and their order, also where that
+    was a picture of another version of the graph. With a `cache` that was given to earlier calls, groups that were laid
+    out then are not again. The same input always gives the same placement. Raises LayoutBug where a
+    layout would break a promise, Cancelled where `progress` says so.
     """
     progress.step(0, 0)
     with _without_collections():
         tree = with_columns(view)
         chosen = split(view, tree, options, progress)
         room = rooms(chosen.stubs, len(tree.parent), options)
-        groups = Groups(tree, chosen, room, _before(view, tree, previous), options)
+        groups = Groups(tree, chosen, room, before(view, tree, previous, progress), options)
         found = _Picture(tree, groups, sizes, options, LayoutCache() if cache is None else cache).arranged(progress)
         return bridged(view, tree, assembled(view, tree, chosen, sizes, found, options), room, options)
 
@@ -167,25 +169,3 @@ def _shapes(sizes: FloatColumn, room: FloatColumn) -> IntColumn:
     rows = np.ascontiguousarray(np.concatenate((sizes, room), axis=1))
     _, found = np.unique(rows.view(np.dtype((np.void, rows.dtype.itemsize * rows.shape[1]))), return_inverse=True)
     return found.reshape(-1).astype(np.int32)
-
-
-def _before(view: VisibleGraph, tree: Tree, previous: Placement | None) -> Before:
-    """Where each box stood in the picture before, by what the box stands for."""
-    place = np.full(len(tree.parent), np.nan)
-    row = np.zeros(len(tree.parent), dtype=np.int32)
-    if previous is None or not len(previous.refs):
-        return Before(place, row)
-    known = np.unique(previous.refs[:, 0].astype(np.int64) << 32 | previous.refs[:, 1], return_index=True)
-    refs = references(view)
-    wanted = refs[:, 0].astype(np.int64) << 32 | refs[:, 1]
-    at = np.minimum(np.searchsorted(known[0], wanted), len(known[0]) - 1)
-    there = np.flatnonzero(known[0][at] == wanted)
-    old = known[1][at[there]]
-    # Rounded, because equal places in a group may differ a little after all that stands around them was added.
-    place[there] = np.round(previous.rects[old, 0] + previous.rects[old, 2] / 2, 2)
-    if len(previous.rows) == len(previous.rects):
-        row[there] = previous.rows[old]
-    for frame in range(len(tree.parent) - 1, tree.boxes - 1, -1):
-        inside = place[tree.parent == frame]
-        place[frame] = np.nan if np.all(np.isnan(inside)) else np.nanmean(inside)
-    return Before(place, row)

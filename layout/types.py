@@ -133,6 +133,7 @@ class Placement:
             the next layout knows boxes again.
         rows: In which row of its group each box stands, from the top; likewise for the next layout.
         stubs: What stands in place of edges without a route.
+        graph: The graph that `refs` speak of.
     """
 
     rects: FloatColumn
@@ -142,3 +143,4 @@ class Placement:
     refs: IntColumn = field(default_factory=lambda: np.zeros((0, 2), dtype=np.int32))
     rows: IntColumn = field(default_factory=lambda: np.zeros(0, dtype=np.int32))
     stubs: Stubs = field(default_factory=no_stubs)
+    graph: Graph | None = None
