@@ -1,16 +1,17 @@
-"""What stays under the mouse, or where it was, when one picture takes the place of another."""
+"""What the canvas is to show: some boxes, or, when another picture comes, what one looked at, where it was."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from PySide6.QtCore import QPointF, QRectF
 
-from graphreel.gui.canvas.camera import Camera
+from graphreel.gui.canvas.camera import Camera, fitting
 from graphreel.gui.canvas.picking import box_at
 from graphreel.gui.canvas.widget import Canvas
 from graphreel.gui.marks import box_of, selection_of
 from graphreel.gui.views import Selection
 from graphreel.render import Scene
+from graphreel.render.spatial import corners
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +21,17 @@ class Anchor:
     selection: Selection
     corner: QPointF
     place: QPointF
+
+
+def fit_boxes(canvas: Canvas, boxes: Collection[int]) -> None:
+    """Fill the canvas with some boxes; with one, or none, see `Canvas.fit_box`."""
+    if len(boxes) == 1:
+        canvas.fit_box(next(iter(boxes)))
+    elif boxes and canvas.scene is not None:
+        around = corners(canvas.scene.placement.rects[list(boxes)])
+        (left, top), (right, bottom) = around[:, :2].min(axis=0).tolist(), around[:, 2:].max(axis=0).tolist()
+        whole = left, top, right - left, bottom - top
+        canvas.look(fitting(whole, canvas.width(), canvas.height(), most=1.6, margin=80.0))
 
 
 def anchors(canvas: Canvas, clicked: tuple[Selection, QPointF] | None, selected: Selection) -> Iterator[Anchor]:

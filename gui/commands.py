@@ -5,9 +5,10 @@ from PySide6.QtCore import QObject
 from graphreel.analysis import Cursor, first, last, next_node, previous_node
 from graphreel.graph import NodeId, ScopeId, repeats
 from graphreel.gui.actions import action
+from graphreel.gui.anchoring import fit_boxes
 from graphreel.gui.canvas import Canvas
 from graphreel.gui.folding import hiding_fold, run_around
-from graphreel.gui.marks import box_of
+from graphreel.gui.marks import boxes_of
 from graphreel.gui.session import Session
 from graphreel.gui.views import Selection, What
 
@@ -186,9 +187,8 @@ class CanvasCommands(QObject):
     def zoom_to_selection(self) -> None:
         """Fill the canvas with what is selected."""
         scene = self.canvas.scene
-        box = None if scene is None else box_of(scene.view, self.session.selection)
-        if box is not None:
-            self.canvas.fit_box(box)
+        if scene is not None:
+            fit_boxes(self.canvas, boxes_of(scene.view, self.session.selection))
 
     @action("view.zoom-in", text="Zoom in", keys=("Ctrl++", "Ctrl+="), menu="View", when="has_picture")
     def zoom_in(self) -> None:

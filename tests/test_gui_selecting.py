@@ -205,3 +205,12 @@ def test_everything_selected_is_tinted_and_drawn(qtbot: QtBot, opened: Open, tmp
     trigger(qtbot, window, "select.all")
     assert sum(kind == BoxKind.NODE for kind in scene_of(window).view.kind) > 300
     assert window.canvas.grab().toImage() != before
+
+
+def test_z_shows_all_that_is_selected(qtbot: QtBot, step: Window) -> None:
+    step.canvas.zoom_by(4.0)
+    step.session.select(Selection.of([0, 3, 6]))
+    trigger(qtbot, step, "view.selection")
+    for node in (0, 3, 6):
+        box = int(scene_of(step).view.node_box[node])
+        assert step.canvas.rect().contains(step.canvas.screen_rect(box).toAlignedRect())
