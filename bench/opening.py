@@ -3,9 +3,10 @@
 Run: python bench/opening.py [--sizes 300 3000 10000 30000 100000] [--peers PYTHON] [--limit 120] [--pictures FOLDER]
 Files: ONNX transformers with hierarchical names. Ours is `graphreel open FILE` in a fresh process and a window of
 1920 × 1080, offscreen, until the first frame with the graph in it is painted. The peers are web pages in a fresh
-headless Chromium of that size, until a screenshot shows the graph. Netron draws every node; Model Explorer and ours
-begin with groups closed, so ours is shown with everything expanded too. Processor seconds are of all processes of a
-program, its server's and its browser's, from their start; memory is the most they held, pages they share counted once.
+headless Chromium of that size, until a screenshot shows the graph; WebGL runs in software there, as on a machine
+without a GPU. Netron draws every node; Model Explorer and ours begin with groups closed, so ours is shown with
+everything expanded too. Processor seconds are of all processes of a program, its server's and its browser's, from their
+start; memory is the most they held, pages they share counted once.
 PYTHON is an interpreter with the peers (pip install netron ai-edge-model-explorer model-explorer-onnx playwright), by
 default this one. A peer that is not there, or no `chromium`, is named and left out. Only this machine is asked.
 """
