@@ -3,13 +3,13 @@
 from collections.abc import Callable
 
 import numpy as np
-import numpy.typing as npt
 from PySide6.QtCore import QObject
 from PySide6.QtWidgets import QInputDialog, QWidget
 
 from graphreel.analysis.reach import Nodes, Way, between, reached, shortest
 from graphreel.graph import ROOT, Graph
 from graphreel.gui.actions import action
+from graphreel.gui.choices import nodes_in
 from graphreel.gui.session import Session
 from graphreel.gui.views import Selection, What
 
@@ -54,10 +54,10 @@ class SelectCommands(QObject):
         scope = int(ROOT)
         if selection.what in (What.NODE, What.SCOPE):
             scope = int(graph.nodes.scope[selection.id]) if selection.what is What.NODE else selection.id
-        found = frozenset(np.flatnonzero(_below(graph, scope)[graph.nodes.scope]).tolist())
+        found = frozenset(nodes_of(graph, Selection.of_scope(scope)))
         while scope != ROOT and found <= chosen and selection.what is What.NODE:
             scope = int(graph.scopes.parent[scope])
-            found = frozenset(np.flatnonzero(_below(graph, scope)[graph.nodes.scope]).tolist())
+            found = frozenset(nodes_of(graph, Selection.of_scope(scope)))
         self.session.select(Selection.of(found, (), selection))
 
     @action(
@@ -182,11 +182,7 @@ class SelectCommands(QObject):
 
 def nodes_of(graph: Graph, selection: Selection) -> list[int]:
     """The nodes that are selected, and those in the scopes that are."""
-    inside = np.zeros(graph.node_count, dtype=bool)
-    inside[list(selection.every_node)] = True
-    for scope in selection.every_scope:
-        inside |= _below(graph, scope)[graph.nodes.scope]
-    found: list[int] = np.flatnonzero(inside).tolist()
+    found: list[int] = np.flatnonzero(nodes_in(graph, selection)).tolist()
     return found
 
 
@@ -199,14 +195,3 @@ def seeds_of(graph: Graph, selection: Selection, way: Way) -> list[int]:
         return [producer] if producer >= 0 else []
     consumers: list[int] = graph.consumers_of(selection.id).tolist()
     return consumers
-
-
-def _below(graph: Graph, scope: int) -> npt.NDArray[np.bool_]:
-    """Whether each scope is this one or stands in it, at any depth."""
-    parent = graph.scopes.parent
-    found: npt.NDArray[np.bool_] = np.arange(graph.scope_count) == scope
-    while True:
-        further = found | (found[parent] & (parent >= 0))
-        if np.array_equal(further, found):
-            return found
-        found = further

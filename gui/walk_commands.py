@@ -1,5 +1,7 @@
 """Walking over the picture by keyboard, along edges and into scopes, as declared actions."""
 
+from typing import TYPE_CHECKING
+
 from PySide6.QtCore import QObject
 
 from graphreel.gui.actions import action
@@ -8,6 +10,9 @@ from graphreel.gui.hovering import Hovering
 from graphreel.gui.marks import box_of, selection_of
 from graphreel.gui.session import Session
 from graphreel.layout.types import BoxKind
+
+if TYPE_CHECKING:
+    from graphreel.gui.views import Selection
 
 _CANVAS = "canvas"
 
@@ -22,10 +27,12 @@ class WalkCommands(QObject):
         """Where the last step could have led, and where it led: by place in that list."""
         self._at: int | None = None
         """The box that the last step led to. A value's own box cannot be told from the value alone."""
+        self._known: tuple[Selection, int | None] | None = None
+        """The selection that was asked about last, and its box in this picture."""
         session.picture_changed.connect(self._forget)
 
     def _forget(self) -> None:
-        self._last = self._at = None
+        self._last = self._at = self._known = None
 
     @property
     def has_picture(self) -> bool:
@@ -41,13 +48,15 @@ class WalkCommands(QObject):
         if self._at is not None and selection_of(scene.view, self._at) == selection.primary:
             return self._at
         self._last = None
-        return box_of(scene.view, selection)
+        if self._known is None or self._known[0] != selection.primary:
+            self._known = selection.primary, box_of(scene.view, selection)
+        return self._known[1]
 
     def _go(self, box: int | None) -> None:
         scene = self.canvas.scene
         if scene is None or box is None or scene.view.graph is not self.session.graph:
             return
-        self._at = box
+        self._at, self._last = box, None
         self.session.select(selection_of(scene.view, box))
         self.canvas.hold(box)
 

@@ -288,3 +288,13 @@ def test_hiding_is_undone(qtbot: QtBot, step: Window) -> None:
     trigger(qtbot, step, "view.redo")
     assert box_of_node(step, 0) < 0
     assert not step.actions_["view.redo"].isEnabled()
+
+
+def test_other_consumers_are_offered_only_right_after_a_step_to_one(qtbot: QtBot, forked: Window) -> None:
+    forked.session.select(Selection.of_node(0))
+    press(qtbot, forked, Qt.Key.Key_Down)
+    assert forked.actions_["go.other"].isEnabled()
+    for _ in range(2):
+        press(qtbot, forked, Qt.Key.Key_Left)
+    press(qtbot, forked, Qt.Key.Key_Right)
+    assert not forked.actions_["go.other"].isEnabled()

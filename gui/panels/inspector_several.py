@@ -5,7 +5,8 @@ from html import escape
 
 import numpy as np
 
-from graphreel.analysis.measures import MEASURES, Recorded, node_numbers, quantity_text
+from graphreel.analysis.measures import MEASURES, node_numbers, quantity_text
+from graphreel.gui.choices import nodes_in, recorded_of
 from graphreel.gui.panels.inspector_text import Row
 from graphreel.gui.text import count_text
 from graphreel.gui.views import Selection, Shown
@@ -19,17 +20,11 @@ _LINKS = 30
 def describe_several(shown: Shown, theme: Theme, selection: Selection) -> str:
     """Count, sums and ops of all operations that are selected, and of those in the scopes that are."""
     graph = shown.graph
-    inside = np.zeros(graph.scope_count, dtype=bool)
-    inside[list(selection.every_scope)] = True
-    for scope, parent in enumerate(graph.scopes.parent.tolist()):  # parents stand before their children
-        inside[scope] |= parent >= 0 and inside[parent]
-    chosen = inside[graph.nodes.scope]
-    chosen[list(selection.every_node)] = True
-    nodes = np.flatnonzero(chosen)
+    nodes = np.flatnonzero(nodes_in(graph, selection))
     rows: list[Row] = [("operations", f"{len(nodes):,}")]
     if selection.every_scope:
         rows.append(("scopes", f"{len(selection.every_scope):,}"))
-    recorded = Recorded(shown.columns, shown.value_columns, shown.kernels)
+    recorded = recorded_of(shown)
     for text, name in (("time", "time"), ("on devices", "device"), ("memory", "bytes")):
         numbers = node_numbers(graph, recorded, name)
         if numbers is not None and len(nodes) and not np.isnan(numbers[nodes]).all():
