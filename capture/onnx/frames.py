@@ -1,6 +1,6 @@
 """One graph of the file under way: the model's own, a body or a function, with the names that are known in it."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -42,6 +42,7 @@ class Frame:
         exits: The values of the owner, each with the name that gives it inside.
         arguments: Attributes of the call, for a function's body.
         place: Names of the scopes that the owner stands in, which the names inside may repeat.
+        nodes: Its nodes as they stand in the file.
         entries: The nodes yet to be read, in the order in which they run.
     """
 
@@ -58,6 +59,7 @@ class Frame:
     arguments: Mapping[str, Attribute] = field(default_factory=dict)
     place: tuple[str, ...] = ()
     undeclared: int = 0
+    nodes: "Sequence[NodeProto]" = ()
     entries: Iterator[Entry] = field(default_factory=lambda: iter(()))
     _places: dict[PlaceKey, Place] = field(default_factory=dict)
     _places_above: dict[str, Place] = field(default_factory=dict)
@@ -75,10 +77,10 @@ class Frame:
         """The frame of a body or function that one of these nodes has."""
         return Frame(self.builder, scope, schemas or self.schemas, types, self.attributes, outer, place=place)
 
-    def set_nodes(self, nodes: "Iterable[NodeProto]") -> None:
+    def set_nodes(self, nodes: "Sequence[NodeProto]") -> None:
         """The nodes to read."""
         found = read_entries(nodes, self.attributes)
-        self.entries = iter(found.ordered)
+        self.nodes, self.entries = found.nodes, iter(found.ordered)
         self.promised = found.given
 
     def told(self, attributes: Sequence[Attribute]) -> list[tuple[str, Attribute]]:

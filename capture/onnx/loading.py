@@ -36,11 +36,12 @@ def load_model(path: Path) -> "ModelProto":
     except DecodeError as error:
         reason = str(error).rpartition(": ")[2].lower() or "its parts are nested wrongly"
         raise BrokenFile.of_kind(path, KIND, f"protobuf says {reason!r}", "save or download it again") from error
-    if not has_texts_only(kept):
+    mended = not has_texts_only(kept)
+    if mended:
         mend_texts(model)
     if not model.HasField("graph"):
         raise BrokenFile.of_kind(path, KIND, "it holds no graph", "save or download it again")
-    return _with_types(model)
+    return _with_types(model, model.SerializeToString() if mended else kept)
 
 
 def _bytes_without_weights(path: Path) -> bytes:
@@ -52,15 +53,15 @@ def _bytes_without_weights(path: Path) -> bytes:
         return without_weights(data)
 
 
-def _with_types(model: "ModelProto") -> "ModelProto":
-    """The model with the types that onnx can infer; as it is where that fails, since types are not needed."""
+def _with_types(model: "ModelProto", written: bytes) -> "ModelProto":
+    """The model with the types that onnx can infer from its bytes; as it is where that fails, since none is needed."""
     from onnx.shape_inference import InferenceError, infer_shapes
 
     functions = Functions(model.functions)
     if not _lacks_types(model.graph) or functions.largest_expansion() > LARGEST_EXPANSION:
         return model
     try:
-        return infer_shapes(model, strict_mode=False, data_prop=False)
+        return infer_shapes(written, strict_mode=False, data_prop=False)
     except (InferenceError, RuntimeError, ValueError, TypeError):
         return model
 

@@ -66,9 +66,8 @@ def parts_at(key: PlaceKey) -> tuple[ScopePart, ...]:
         return _parts_of_hierarchy(text, more)
     if way == "namespace":
         return _parts_of_namespace(text)
-    names = [name for part in text.split("/") for name in _split(part) if name]
     kind = ScopeKind.MODULE if more else ScopeKind.NAME_SCOPE
-    return tuple(ScopePart(name, "", kind) for name in names[:DEEPEST])
+    return tuple([part for each in text.split("/") for part in _named(each, kind)][:DEEPEST])
 
 
 def _parts_of_hierarchy(names: str, classes: str) -> tuple[ScopePart, ...]:
@@ -130,5 +129,7 @@ def _texts(listing: str) -> list[str]:
     return [single or double for single, double in _QUOTED.findall(listing)]
 
 
-def _split(part: str) -> list[str]:
-    return part.split(".") if _DOTTED.fullmatch(part) else [part]
+@lru_cache(maxsize=4096)
+def _named(name: str, kind: ScopeKind) -> tuple[ScopePart, ...]:
+    names = name.split(".") if _DOTTED.fullmatch(name) else [name]
+    return tuple(ScopePart(each, "", kind) for each in names if each)

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from graphreel.capture.onnx.functions import domain_of
-from graphreel.capture.onnx.tensors import SHOWN_TEXT
+from graphreel.capture.onnx.small_tensors import SHOWN_TEXT
 
 if TYPE_CHECKING:
     from onnx import ModelProto, OperatorSetIdProto

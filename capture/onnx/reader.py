@@ -4,7 +4,7 @@ Nothing of the file is executed or imported, weights are never touched, and what
 that nothing gives, a name given twice) is shown rather than refused.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from graphreel.capture.onnx import naming
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from onnx import FunctionProto, ModelProto, NodeProto
 
 _NODES_A_STEP = 1024
-_NOTHING: Mapping[str, str] = {}
 
 
 def read_model(model: "ModelProto", progress: Progress) -> Graph:
@@ -94,13 +93,11 @@ class _Reader:
 
     def _read_node(self, frame: Frame, entry: Entry) -> list[Frame]:
         """Append a node; gives the frames of the bodies that it owns, yet to be read."""
-        node, takes, gives, held = entry
-        name, metadata = node.name, node.metadata_props
-        told = {entry.key: entry.value for entry in metadata} if metadata else _NOTHING
+        index, name, domain, op, takes, gives, held, told = entry
         place = frame.place_of(name, told, modules=self.module_names)
-        operation = frame.schemas.operation(node.domain, node.op_type)
+        operation = frame.schemas.operation(domain, op)
         values, arguments = frame.take(takes, operation)
-        function = self.functions.get(node) if self.functions else None
+        function = self.functions.get(frame.nodes[index]) if self.functions else None
         if function is not None:
             arguments = _arguments(function, takes)
         attributes = frame.told(held) if held else []
@@ -118,9 +115,10 @@ class _Reader:
         bodies = [(label, graph) for label, each in attributes for graph in each.graphs]
         if not bodies and function is None:
             return []
+        node = frame.nodes[index]
         inner_place = tuple(part.name for part in naming.parts_at(place.key))
         short = naming.name_prefix(name)[1]
-        owner = Owner(frame, node, row, place.scope, outputs, short or node.op_type, inner_place)
+        owner = Owner(frame, node, row, place.scope, outputs, short or op, inner_place)
         opened = [open_body(owner, label, graph) for label, graph in bodies]
         if function is not None and self._may_expand(node, function):
             opened.append(open_function(owner, function))
@@ -152,7 +150,7 @@ class _Reader:
         return source
 
 
-def _arguments(function: "FunctionProto", takes: list[str]) -> list[str]:
+def _arguments(function: "FunctionProto", takes: Sequence[str]) -> list[str]:
     """What a function calls the inputs that a call gives it."""
     parameters = [*function.input, *[""] * len(takes)]
     return [parameter for parameter, name in zip(parameters, takes, strict=False) if name]

@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from graphreel.capture.onnx.small_tensors import SHOWN_TEXT, SHOWN_VALUES, few_values, plain_text
 from graphreel.graph.types import Dim
 
 if TYPE_CHECKING:
     from onnx import AttributeProto, SparseTensorProto, TensorProto, TypeProto
 
-SHOWN_VALUES = 16
 SHOWN_ITEMS = 64
-SHOWN_TEXT = 2_000
 
 
 @cache
@@ -58,19 +57,24 @@ def _dim(dim: Any) -> Dim:
 
 def tensor_shape(dims: Any) -> tuple[Dim, ...]:
     """Dimensions of a stored tensor; what cannot be a size is unknown."""
-    return tuple(dim if dim >= 0 else None for dim in dims)
+    return tuple([dim if dim >= 0 else None for dim in dims[:]])
 
 
 def describe_tensor(tensor: "TensorProto") -> dict[str, Any]:
     """Element type and shape, and the values where they are few: plain data for an attribute."""
     found: dict[str, Any] = {"dtype": dtype_name(tensor.data_type), "shape": list(tensor_shape(tensor.dims))}
     if tensor.data_location == tensor.EXTERNAL:
-        found["stored in"] = next((e.value for e in tensor.external_data if e.key == "location"), "")[:SHOWN_TEXT]
+        found["stored in"] = stored_in(tensor)
         return found
     values = few_values(tensor)
     if values is not None:
         found["values"] = values
     return found
+
+
+def stored_in(tensor: "TensorProto") -> str:
+    """The file that holds the data of a tensor whose data is stored elsewhere."""
+    return str(next((e.value for e in tensor.external_data if e.key == "location"), ""))[:SHOWN_TEXT]
 
 
 def describe_sparse(tensor: "SparseTensorProto") -> dict[str, Any]:
@@ -83,36 +87,6 @@ def describe_sparse(tensor: "SparseTensorProto") -> dict[str, Any]:
     }
 
 
-def few_values(tensor: "TensorProto") -> list[Any] | None:
-    """The values in row-major order where there are at most SHOWN_VALUES; None for more, and for broken tensors."""
-    from onnx.numpy_helper import to_array
-
-    dims = list(tensor.dims)
-    if tensor.data_location == tensor.EXTERNAL or len(dims) > SHOWN_ITEMS or any(dim < 0 for dim in dims):
-        return None
-    if math.prod(dims) > SHOWN_VALUES:
-        return None
-    try:
-        values = np.asarray(to_array(tensor)).reshape(-1)
-    except (ValueError, TypeError, KeyError, RuntimeError, AssertionError, NotImplementedError):
-        # What the file calls a tensor does not hold what it says; its dtype and shape are shown all the same.
-        return None
-    return [_plain(value) for value in values]
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, bytes):
-        return _text(value)
-    if isinstance(value, np.complexfloating | complex):
-        return str(value)
-    if isinstance(value, np.bool_ | np.integer):
-        return value.item()
-    if isinstance(value, str):
-        return value[:SHOWN_TEXT]
-    # The shortest digits that mean this number in its own precision: 0.1, not 0.10000000149011612.
-    return float(str(value))
-
-
 def plain_attribute(attribute: "AttributeProto") -> Any:
     """An attribute as plain JSON data; None for a graph, which becomes a scope."""
     from onnx import AttributeProto
@@ -121,13 +95,13 @@ def plain_attribute(attribute: "AttributeProto") -> Any:
     plain: dict[int, Callable[[], Any]] = {
         AttributeProto.FLOAT: lambda: _float(attribute.f),
         AttributeProto.INT: lambda: attribute.i,
-        AttributeProto.STRING: lambda: _text(attribute.s),
+        AttributeProto.STRING: lambda: plain_text(attribute.s),
         AttributeProto.TENSOR: lambda: describe_tensor(attribute.t),
         AttributeProto.SPARSE_TENSOR: lambda: describe_sparse(attribute.sparse_tensor),
         AttributeProto.TYPE_PROTO: lambda: _type_text(attribute.tp),
         AttributeProto.FLOATS: lambda: _items(attribute.floats, _float),
         AttributeProto.INTS: lambda: _items(attribute.ints, int),
-        AttributeProto.STRINGS: lambda: _items(attribute.strings, _text),
+        AttributeProto.STRINGS: lambda: _items(attribute.strings, plain_text),
         AttributeProto.TENSORS: lambda: _items(attribute.tensors, describe_tensor),
         AttributeProto.SPARSE_TENSORS: lambda: _items(attribute.sparse_tensors, describe_sparse),
         AttributeProto.TYPE_PROTOS: lambda: _items(attribute.type_protos, _type_text),
@@ -162,11 +136,6 @@ def _items(items: Any, plain: Any) -> Any:
 
 def _float(number: float) -> float:
     return float(str(np.float32(number)))
-
-
-def _text(text: bytes) -> str:
-    found = text[: 4 * SHOWN_TEXT].decode("utf-8", "backslashreplace")
-    return found if len(found) <= SHOWN_TEXT else f"{found[:SHOWN_TEXT]}… ({len(text):,} bytes)"
 
 
 def _type_text(found: "TypeProto") -> str:

@@ -33,6 +33,10 @@ _PAYLOADS: frozenset[tuple[str, int]] = frozenset(("tensor", number) for number 
 }
 
 
+_AHEAD = 2
+"""Bytes beyond a tag that are read without a look at where the message ends."""
+
+
 class BrokenWire(ValueError):
     """Bytes that are not whole protobuf."""
 
@@ -66,6 +70,9 @@ def without_weights(data: memoryview) -> bytes:
             messages[-1].kept += (_varint(message.tag), _varint(len(whole)), whole)
             messages[-1].done = at
             continue
+        at = _past_small_fields(data, at, message.end)
+        if at == message.end:
+            continue
         tag, start, end = _field(data, at, message.end)
         if end - start > LARGE_BYTES and tag & 7 == 2:
             place = message.kind, tag >> 3
@@ -77,6 +84,29 @@ def without_weights(data: memoryview) -> bytes:
                 messages.append(_Message(inner, end, tag, start))
                 end = start
         at = end
+
+
+def _past_small_fields(data: memoryview, at: int, limit: int) -> int:
+    """The first place from here on that is no whole field of few bytes, which stay whatever they are.
+
+    Most of a model is such fields, of a tag of one byte and a length of one or two.
+    """
+    limit -= _AHEAD
+    while at < limit:
+        tag, length = data[at], data[at + 1]
+        # Fields 1 to 15 that have a length.
+        if tag & 0x87 != 2 or tag < 8:
+            break
+        if length < 0x80:
+            after = at + 2 + length
+        elif (more := data[at + 2]) < LARGE_BYTES >> 7:
+            after = at + 3 + (length & 0x7F | more << 7)
+        else:
+            break
+        if after > limit:
+            break
+        at = after
+    return at
 
 
 def _field(data: memoryview, at: int, limit: int) -> tuple[int, int, int]:
