@@ -59,9 +59,9 @@ class SessionState(QObject):
         self._reset()
 
     def _reset(self) -> None:
-        self.trace: "Trace | None" = None
+        self.trace: Trace | None = None
         self.shown: Shown | None = None
-        self.scene: "Scene | None" = None
+        self.scene: Scene | None = None
         self.expanded: set[str] = set()
         self.unfolded: set[str] = set()
         self._unfolded_by_hits: set[str] = set()
