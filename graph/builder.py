@@ -72,7 +72,7 @@ class GraphBuilder:
 
     def source(self, file: str, line: int, function: str = "", caller: int = NONE) -> SourceId:
         """The row of a source location, given now if it is new. `caller` is the row of the calling line."""
-        key = (self.strings(file), line, self.strings(function), caller)
+        key = (self.strings[file], line, self.strings[function], caller)
         return SourceId(self._sources.setdefault(key, len(self._sources)))
 
     def scope(
@@ -119,7 +119,7 @@ class GraphBuilder:
     def _add_scope(self, name: str, parent: int, kind: ScopeKind, type: str, source: int, owner: int) -> ScopeId:
         scope = ScopeId(self._scope_count)
         self._scope_count += 1
-        self._scopes.fresh.extend((parent, self.strings(name), kind, self.strings(type), source, owner))
+        self._scopes.fresh.extend((parent, self.strings[name], kind, self.strings[type], source, owner))
         if len(self._scopes.fresh) > FRESH:
             self._scopes.pack()
         return scope
@@ -149,11 +149,11 @@ class GraphBuilder:
             (
                 producer,
                 port,
-                strings(name),
+                strings[name],
                 kind,
-                strings(dtype),
+                strings[dtype],
                 NONE if shape is None else self._shape_row(shape),
-                strings(device) if device else 0,
+                strings[device] if device else 0,
                 storage,
                 version,
                 base,
@@ -197,9 +197,9 @@ class GraphBuilder:
         before = len(taken)
         taken.extend(inputs)
         count = len(taken) - before
-        self._input_name.fresh.extend(map(strings, input_names) if input_names else (0,) * count)
+        self._input_name.fresh.extend([strings[each] for each in input_names] if input_names else (0,) * count)
         fresh = self._nodes.fresh
-        fresh.extend((strings(op), strings(name), scope, phase, source, forward, count))
+        fresh.extend((strings[op], strings[name], scope, phase, source, forward, count))
         if writes:
             first = len(self._input_value) - count
             self._written.extend(range(first, first + count)[position] for position in writes)
@@ -212,7 +212,7 @@ class GraphBuilder:
 
     def add_input(self, node: int, value: int, name: str = "", access: Access = Access.READ) -> None:
         """Append one more input to a node that stands already: for graphs with cycles, or read out of order."""
-        self._late_inputs.fresh.extend((node, value, self.strings(name), access))
+        self._late_inputs.fresh.extend((node, value, self.strings[name], access))
 
     def produce(self, value: int, producer: int, port: int = 0) -> None:
         """Name the producer of a value that stands already."""
@@ -230,7 +230,7 @@ class GraphBuilder:
     def annotate(self, value: int, *, name: str | None = None, kind: ValueKind | None = None) -> None:
         """Say more of a value that stands already."""
         if name is not None:
-            self._values.set(value, 2, self.strings(name))
+            self._values.set(value, 2, self.strings[name])
         if kind is not None:
             self._values.set(value, 3, kind)
 
@@ -261,7 +261,7 @@ class GraphBuilder:
         scopes = ScopeColumns(parent, name, kind.astype(np.uint8), *others)
         body, outer, inner, direction = _columns(self._boundary, 4)
         return Graph(
-            strings=tuple(self.strings.index),
+            strings=tuple(self.strings),
             nodes=nodes,
             inputs=self._input_columns(count),
             values=values,
@@ -296,7 +296,7 @@ class GraphBuilder:
         start, dims = array("i", [0]), array("q")
         for shape in self._shapes:
             for dim in shape:
-                dims.append(-1 if dim is None else -2 - self.strings(dim) if isinstance(dim, str) else dim)
+                dims.append(-1 if dim is None else -2 - self.strings[dim] if isinstance(dim, str) else dim)
             start.append(len(dims))
         found: DimColumn = np.frombuffer(dims, dtype=np.int64) if dims else np.zeros(0, np.int64)
         return ShapeColumns(np.frombuffer(start, dtype=np.int32), found)

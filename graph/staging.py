@@ -16,18 +16,21 @@ FRESH = 4096
 """Numbers that wait as Python integers: packed at once they cost a third of what each would by itself."""
 
 
-class StringTable:
-    """Each distinct string once, numbered in order of first use; string 0 is the empty one."""
+class StringTable(dict[str, int]):
+    """Each distinct string once, numbered in order of first use; string 0 is the empty one.
+
+    `table[text]`, and `table(text)` too, is the number of a string, given now if it is new.
+    """
 
     def __init__(self) -> None:
-        self.index: dict[str, int] = {"": 0}
+        super().__init__({"": 0})
+
+    def __missing__(self, text: str) -> int:
+        number = self[text] = len(self)
+        return number
 
     def __call__(self, text: str) -> int:
-        """The number of a string, given now if it is new."""
-        found = self.index.get(text)
-        if found is None:
-            found = self.index[text] = len(self.index)
-        return found
+        return self[text]
 
 
 class StagedRows:
@@ -88,16 +91,16 @@ class StagedAttributes:
         for key, attribute in attributes.items():
             kind = type(attribute)
             if kind is AttributeText:
-                text = strings(attribute.text)
+                text = strings[attribute.text]
             elif kind is int or kind is str or kind is bool:
                 # By type as well, since 1 and True are one key to a dict but not one text; so are 0.0 and -0.0.
                 known = self._scalars.get((kind, attribute))
                 if known is None:
-                    known = self._scalars[kind, attribute] = strings(attribute_text(attribute))
+                    known = self._scalars[kind, attribute] = strings[attribute_text(attribute)]
                 text = known
             else:
-                text = strings(attribute_text(attribute))
-            fresh.extend((owner, strings(key), text))
+                text = strings[attribute_text(attribute)]
+            fresh.extend((owner, strings[key], text))
         if len(fresh) > FRESH:
             self._rows.pack()
 
