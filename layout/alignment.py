@@ -143,26 +143,31 @@ def aligned(
     side: Side, wide: tuple[list[float], list[float]], progress: Progress = Unwatched(), *, left: bool
 ) -> tuple[list[int], list[float]]:
     """Blocks: the first vertex of each vertex's block, and its shift from that vertex."""
-    extents = _Extents(wide)
+    takes = _Extents(wide).takes
     root, shift = list(range(len(wide[0]))), [0.0] * len(wide[0])
     taken = [False] * len(root)
+    choices = side.choices
     for row in watched(side.rows, progress):
         reached = -1 if left else 1 << 60
         for vertex in row if left else reversed(row):
-            choice = side.choices[vertex]
+            choice = choices[vertex]
             if not choice:
                 continue
-            lower, higher = (len(choice) - 1) // 2, len(choice) // 2
-            for middle in (lower, higher) if left else (higher, lower):
-                slot, other, delta = choice[middle]
+            for slot, other, delta in choice if len(choice) == 1 else _middles(choice, left=left):
                 free = not taken[other] and (slot > reached if left else slot < reached)
-                if free and extents.takes(root[other], vertex, shift[other] + delta, straight=delta == 0.0):
+                if free and takes(root[other], vertex, shift[other] + delta, straight=delta == 0.0):
                     root[vertex] = root[other]
                     shift[vertex] = shift[other] + delta
                     taken[other] = True
                     reached = slot
                     break
     return root, shift
+
+
+def _middles(choice: list[tuple[int, int, float]], *, left: bool) -> list[tuple[int, int, float]]:
+    """The neighbours in the middle: one or two."""
+    found = choice[(len(choice) - 1) // 2 : len(choice) // 2 + 1]
+    return found if left else found[::-1]
 
 
 class _Extents:
@@ -182,8 +187,11 @@ class _Extents:
         """Let a block grow by a vertex, unless that is not `straight` below and the block would get too wide."""
         one, other = self.reach_left[vertex], self.reach_right[vertex]
         width = one + other
-        left, right = min(self.left[block], shift - one), max(self.right[block], shift + other)
-        widest = max(self.widest[block], width)
+        left, right, widest = self.left[block], self.right[block], self.widest[block]
+        # Comparisons, because this runs for every vertex, four times.
+        left = min(left, shift - one)
+        right = max(right, shift + other)
+        widest = max(widest, width)
         if not straight and right - left > widest * _SLACK + _SLACK_LEAST:
             return False
         self.left[block], self.right[block], self.widest[block] = left, right, widest

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from graphreel.graph import NONE
+from graphreel.graph import NONE, Progress, Unwatched
 from graphreel.graph.types import IntColumn
 from graphreel.layout.columns import Tree
 from graphreel.layout.grid import ranges
@@ -22,18 +22,28 @@ class Found:
 
 
 def assembled(
-    view: VisibleGraph, tree: Tree, split: Split, sizes: FloatColumn, found: Found, options: LayoutOptions
+    view: VisibleGraph,
+    tree: Tree,
+    split: Split,
+    sizes: FloatColumn,
+    found: Found,
+    options: LayoutOptions,
+    progress: Progress = Unwatched(),
 ) -> Placement:
     """Everything in the picture's own coordinates. O(boxes × log depth + points), on whole columns."""
     outer = found.arrangements[found.number[NONE]]
+    progress.step(0, 0)
     corners, rows = _corners(tree, found)
+    progress.step(0, 0)
     rects = np.zeros((tree.boxes, 4))
     rects[:, :2] = corners[: tree.boxes]
     rects[:, 2:] = sizes
     groups = np.flatnonzero(tree.is_group[: tree.boxes])
     spans = np.array([(a.width, a.height) for a in found.arrangements]).reshape(-1, 2)
     rects[groups, 2:] = spans[found.number[groups]]
+    progress.step(0, 0)
     start, points = _routes(view, split, found, corners)
+    progress.step(0, 0)
     return Placement(
         rects=rects,
         route_start=start,

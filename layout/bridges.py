@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from graphreel.graph import Phase
+from graphreel.graph import Phase, Progress, Unwatched
 from graphreel.graph.types import IntColumn
 from graphreel.layout.columns import Tree
 from graphreel.layout.grid import overlapping
@@ -22,19 +22,27 @@ _CLEAR = 3.0
 
 
 def bridged(
-    view: VisibleGraph, tree: Tree, placement: Placement, rooms: FloatColumn, options: LayoutOptions
+    view: VisibleGraph,
+    tree: Tree,
+    placement: Placement,
+    rooms: FloatColumn,
+    options: LayoutOptions,
+    progress: Progress = Unwatched(),
 ) -> Placement:
     """The placement with such lines, and without the stubs that stood for them.
 
     `rooms` is what the stubs of each box may take (see `stubs.rooms`). O(boxes log boxes).
     """
+    progress.step(0, 0)
     edges = _candidates(view, tree)
     if not len(edges):
         return placement
     others = _without(placement.stubs, edges)
     height = _heights(view, placement, others, edges, options)
     edges, height = edges[~np.isnan(height)], height[~np.isnan(height)]
+    progress.step(0, 0)
     free = _free(view, placement, rooms, edges, height)
+    progress.step(0, 0)
     edges, height = edges[free], height[free]
     start, points = _with_lines(view, placement, edges, height)
     stubs = placed(_without(placement.stubs, edges), placement.rects, options)

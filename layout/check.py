@@ -1,13 +1,12 @@
 """Checks that a placement keeps what a layout promises. Run after each layout, whoever made it and however."""
 
-from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from graphreel.graph import NONE
+from graphreel.graph import NONE, Progress, Unwatched
 from graphreel.graph.types import IntColumn
 from graphreel.layout.errors import LayoutBug
 from graphreel.layout.grid import overlapping
@@ -34,23 +33,25 @@ def check_placement(view: VisibleGraph, placement: Placement) -> None:
     check_sheet(sheet_of(view, placement))
 
 
-def check_arrangements(found: Sequence[tuple[Problem, Arrangement]]) -> None:
+def check_arrangements(found: Sequence[tuple[Problem, Arrangement]], progress: Progress = Unwatched()) -> None:
     """The same for groups on their own, all at once: if each keeps its promises, so do they put into each other."""
     if found:
-        check_sheet(side_by_side(found))
+        check_sheet(side_by_side(found, progress), progress)
 
 
-def check_sheet(sheet: Sheet) -> None:
+def check_sheet(sheet: Sheet, progress: Progress = Unwatched()) -> None:
     """Raise LayoutBug where a promise is broken."""
     if not np.all(np.isfinite(sheet.rects)) or not np.all(np.isfinite(sheet.route_points)):
         raise LayoutBug.of("a position is not a number")
-    faults = {
-        "a box sticks out of its group": _count_outside(sheet),
-        "boxes overlap": _count_overlaps(sheet),
-        "a route does not join its boxes": _count_loose_ends(sheet),
-        "an edge runs through a box": len(_through(sheet)),
+    faults: dict[str, Callable[[], int]] = {
+        "a box sticks out of its group": lambda: _count_outside(sheet),
+        "boxes overlap": lambda: _count_overlaps(sheet, progress),
+        "a route does not join its boxes": lambda: _count_loose_ends(sheet),
+        "an edge runs through a box": lambda: len(_through(sheet, progress)),
     }
-    for fault, cases in faults.items():
+    for fault, count in faults.items():
+        progress.step(0, 0)
+        cases = count()
         if cases:
             raise LayoutBug.of(fault, cases)
 
@@ -91,30 +92,13 @@ def _count_outside(sheet: Sheet) -> int:
     return int(np.any(over > _TOLERANCE, axis=1).sum())
 
 
-def _count_overlaps(sheet: Sheet) -> int:
-    """A sweep from top to bottom: O(boxes log boxes)."""
-    children: dict[int, list[int]] = {}
-    for box, parent in enumerate([*sheet.parent.tolist(), *sheet.stub_parent.tolist()]):
-        children.setdefault(parent, []).append(box)
+def _count_overlaps(sheet: Sheet, progress: Progress = Unwatched()) -> int:
+    """How many boxes and stubs overlap one behind them beside them."""
+    parent = np.concatenate((sheet.parent, sheet.stub_parent))
     inward = _TOLERANCE * np.array([1.0, 1.0, -1.0, -1.0])
-    left, top, right, bottom = (_borders(np.concatenate((sheet.rects, sheet.stubs))) + inward).T.tolist()
-    count = 0
-    for boxes in children.values():
-        if len(boxes) < 2:
-            continue
-        # At the same height a box that ends goes before one that begins.
-        events = sorted([(y[b], begins, b) for begins, y in enumerate((bottom, top)) for b in boxes])
-        active: list[tuple[float, int]] = []
-        for _, begins, box in events:
-            at = bisect_left(active, (left[box], box))
-            if not begins:
-                if at < len(active) and active[at][1] == box:
-                    del active[at]
-                continue
-            if (at < len(active) and active[at][0] < right[box]) or (at and right[active[at - 1][1]] > left[box]):
-                count += 1
-            active.insert(at, (left[box], box))
-    return count
+    rects = _borders(np.concatenate((sheet.rects, sheet.stubs))) + inward
+    one, other = overlapping(rects, rects, progress)
+    return len(np.unique(one[(one < other) & (parent[one] == parent[other])]))
 
 
 def _count_loose_ends(sheet: Sheet) -> int:
@@ -129,11 +113,14 @@ def _count_loose_ends(sheet: Sheet) -> int:
     return int(loose.sum())
 
 
-def _through(sheet: Sheet) -> IntColumn:
+def _through(sheet: Sheet, progress: Progress = Unwatched()) -> IntColumn:
     pieces = segments(sheet.route_start, sheet.route_points)
+    progress.step(0, 0)
     hulls = pieces.hulls()
     boxes, rects = _obstacles(sheet)
-    piece, obstacle = overlapping(hulls, rects)
+    progress.step(0, 0)
+    piece, obstacle = overlapping(hulls, rects, progress)
+    progress.step(0, 0)
     edge, box = pieces.edge[piece], boxes[obstacle]
     place, size = walk(sheet.parent)
     foreign = ~holds(place, size, box, sheet.source[edge]) & ~holds(place, size, box, sheet.target[edge])

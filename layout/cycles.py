@@ -24,18 +24,34 @@ class Flow:
     below: list[list[int]]
 
 
-def acyclic(problem: Problem, progress: Progress = Unwatched()) -> Flow:
+class Flows:
+    """The flows of one layout: what was worked out to see which edges run far is not worked out again to place them."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[int, tuple[tuple[int, int], ...]], Flow] = {}
+
+    def of(self, boxes: int, pairs: Sequence[tuple[int, int]], progress: Progress = Unwatched()) -> Flow:
+        """The flow of boxes and pairs of different boxes, each pair once, sorted."""
+        key = boxes, tuple(pairs)
+        found = self._known.get(key)
+        if found is None:
+            found = self._known[key] = flow_of(boxes, pairs, progress)
+        return found
+
+
+def acyclic(problem: Problem, progress: Progress = Unwatched(), flows: Flows | None = None) -> Flow:
     """Edges between boxes without cycles; where there is one, its edge to an earlier box is reversed.
 
     Always the earliest box that waits for nothing comes next. Where all that is left waits for each other, boxes that
     nothing left waits for are put last, and then the earliest of the others comes next. Self-loops and ports are left
     out; edges that are not drawn count. Gives: no cycle; without one, no edge reversed. O(edges log edges).
     """
-    return flow_of(len(problem.sizes), _pairs(problem, progress), progress)
+    flows = Flows() if flows is None else flows
+    return flows.of(len(problem.sizes), _pairs(problem, progress), progress)
 
 
 def flow_of(boxes: int, pairs: Sequence[tuple[int, int]], progress: Progress = Unwatched()) -> Flow:
-    """The same for boxes and pairs of different boxes, each pair once, sorted."""
+    """The same for boxes and pairs alone."""
     sequence = _sequence(boxes, pairs, progress)
     position = [0] * boxes
     for place, box in enumerate(sequence):

@@ -6,15 +6,17 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from graphreel.graph import Progress, Unwatched
 from graphreel.layout.types import FloatColumn
 
 _Rows: TypeAlias = npt.NDArray[np.int64]
 
 _SMALLEST_CELL = 64.0
 _MOST_ENTRIES = 400_000
+_ENTRIES_AT_ONCE = 100_000
 
 
-def overlapping(one: FloatColumn, other: FloatColumn) -> tuple[_Rows, _Rows]:
+def overlapping(one: FloatColumn, other: FloatColumn, progress: Progress = Unwatched()) -> tuple[_Rows, _Rows]:
     """Rows i, j where rectangle i of the one and j of the other overlap, each pair once.
 
     Rectangles are left, top, right, bottom, shape (rectangles, 4). A line is a rectangle without width; touching
@@ -27,17 +29,23 @@ def overlapping(one: FloatColumn, other: FloatColumn) -> tuple[_Rows, _Rows]:
     other_row, other_key = _cells(other, cell)
     order = np.argsort(other_key, kind="stable")
     other_row, other_key = other_row[order], other_key[order]
-    first = np.searchsorted(other_key, key, side="left")
-    counts = np.searchsorted(other_key, key, side="right") - first
-    i = np.repeat(row, counts)
-    j = other_row[ranges(first, counts)]
-    hit = (
-        (one[i, 0] <= other[j, 2])
-        & (other[j, 0] <= one[i, 2])
-        & (one[i, 1] <= other[j, 3])
-        & (other[j, 1] <= one[i, 3])
-    )
-    pairs = np.unique(i[hit] * len(other) + j[hit])
+    found: list[_Rows] = []
+    for start in range(0, len(row), _ENTRIES_AT_ONCE):
+        progress.step(0, 0)
+        some = slice(start, start + _ENTRIES_AT_ONCE)
+        first = np.searchsorted(other_key, key[some], side="left")
+        counts = np.searchsorted(other_key, key[some], side="right") - first
+        i = np.repeat(row[some], counts)
+        j = other_row[ranges(first, counts)]
+        hit = (
+            (one[i, 0] <= other[j, 2])
+            & (other[j, 0] <= one[i, 2])
+            & (one[i, 1] <= other[j, 3])
+            & (other[j, 1] <= one[i, 3])
+        )
+        found.append(np.unique(i[hit] * len(other) + j[hit]))
+    progress.step(0, 0)
+    pairs = np.unique(np.concatenate(found))
     return pairs // len(other), pairs % len(other)
 
 

@@ -64,6 +64,10 @@ class Problem:
     upward: bool = False
     beside: bool = False
 
+    def __hash__(self) -> int:
+        # Nets are many and slow to hash; problems of boxes of the same sizes in the same order rarely differ in them.
+        return hash((self.sizes, len(self.nets), self.entries, self.exits, self.hints, self.rows, self.rooms))
+
     def cells(self) -> list[tuple[float, float]]:
         """Width and height of each box with its stubs."""
         if not self.rooms:

@@ -18,6 +18,7 @@ from graphreel.layout.bridges import bridged
 from graphreel.layout.cache import Arranged, LayoutCache
 from graphreel.layout.check import check_arrangements
 from graphreel.layout.columns import Tree, with_columns
+from graphreel.layout.cycles import Flows
 from graphreel.layout.groups import Groups
 from graphreel.layout.layered import arrange, arrange_pair
 from graphreel.layout.local import Arrangement, Pair, Problem
@@ -46,11 +47,16 @@ def lay_out(
     progress.step(0, 0)
     with _without_collections():
         tree = with_columns(view)
-        chosen = split(view, tree, options, progress)
+        flows = Flows()
+        chosen = split(view, tree, options, flows, progress)
+        progress.step(0, 0)
         room = rooms(chosen.stubs, len(tree.parent), options)
+        progress.step(0, 0)
         groups = Groups(tree, chosen, room, before(view, tree, previous, progress), options)
-        found = _Picture(tree, groups, sizes, options, LayoutCache() if cache is None else cache).arranged(progress)
-        return bridged(view, tree, assembled(view, tree, chosen, sizes, found, options), room, options)
+        picture = _Picture(tree, groups, sizes, options, LayoutCache() if cache is None else cache, flows, progress)
+        found = picture.arranged()
+        placement = assembled(view, tree, chosen, sizes, found, options, progress)
+        return bridged(view, tree, placement, room, options, progress)
 
 
 @contextmanager
@@ -67,14 +73,25 @@ def _without_collections() -> Iterator[None]:
 
 Make: TypeAlias = Callable[[], Arranged]
 
+_CHECKED_AT_ONCE = 10_000
+"""Boxes. A check of few takes as long as one of several hundred; in between nobody hears that it is unwanted."""
+
 
 class _Picture:
     """The groups of a picture while they are laid out; equal shapes are boxes that a layout cannot tell apart."""
 
     def __init__(
-        self, tree: Tree, groups: Groups, sizes: FloatColumn, options: LayoutOptions, cache: LayoutCache
+        self,
+        tree: Tree,
+        groups: Groups,
+        sizes: FloatColumn,
+        options: LayoutOptions,
+        cache: LayoutCache,
+        flows: Flows,
+        progress: Progress,
     ) -> None:
-        self.tree, self.groups, self.options, self.cache = tree, groups, options, cache
+        self.tree, self.groups, self.options, self.cache, self.progress = tree, groups, options, cache, progress
+        self.how = options, progress, flows
         self.parent = tree.parent.tolist()
         self.partner = tree.partner.tolist()
         self.is_group = tree.is_group.tolist()
@@ -88,38 +105,40 @@ class _Picture:
         self.found: list[Arrangement] = []
         self.number = [NONE] * (len(tree.parent) + 1)
         self.inside: list[Arrangement | None] = [None] * (len(tree.parent) + 1)
-        self.fresh: list[tuple[Problem, Arrangement]] = []
+        self.fresh: dict[Problem | Pair, tuple[tuple[Problem, ...], Arranged]] = {}
+        self.unchecked = 0
 
-    def arranged(self, progress: Progress) -> Found:
+    def arranged(self) -> Found:
         """Lay out each group after those in it."""
         groups = np.flatnonzero(self.tree.is_group)
         depth = depths(self.tree.parent.astype(np.int64))[groups]
         sequence = [*groups[np.argsort(-depth, kind="stable")].tolist(), NONE]
         for done, group in enumerate(sequence):
             if done % 512 == 0:
-                progress.step(done, len(sequence))
+                self.progress.step(done, len(sequence))
             partner = self._partner(group)
             if partner == NONE:
-                self._lay_out_one(group, progress)
+                self._lay_out_one(group)
             elif self.tree.column[group] == Phase.FORWARD:
-                self._lay_out_pair(group, partner, progress)
-        check_arrangements(self.fresh)
+                self._lay_out_pair(group, partner)
+        self._check()
         return Found(tuple(self.found), np.array(self.number, dtype=np.int32))
 
     def _partner(self, group: int) -> int:
         partner = NONE if group == NONE else self.partner[group]
         return partner if partner != NONE and self.is_group[partner] else NONE
 
-    def _lay_out_one(self, group: int, progress: Progress) -> None:
+    def _lay_out_one(self, group: int) -> None:
         key = (*self.groups.key(group, self.shapes), self._width(group))
         number = self.alike.get(key)
         if number is None:
             problem = self.groups.problem(group, self.sizes, self.inside)
-            found = self._known(problem, lambda: (arrange(problem, self.options, progress),), (problem,), progress)
+            self.progress.step(0, 0)
+            found = self._known(problem, lambda: (arrange(problem, *self.how),), (problem,))
             number = self.alike[key] = self._take(found)
         self._put(group, number)
 
-    def _lay_out_pair(self, group: int, partner: int, progress: Progress) -> None:
+    def _lay_out_pair(self, group: int, partner: int) -> None:
         matches = self._matches(group, partner)
         ends = group, partner
         keys = [(*self.groups.key(end, self.shapes), self._width(end)) for end in ends]
@@ -128,7 +147,7 @@ class _Picture:
         if number is None:
             one, other = (self.groups.problem(end, self.sizes, self.inside) for end in ends)
             pair = Pair(one, other, tuple(map(tuple, matches.tolist())))
-            found = self._known(pair, lambda: arrange_pair(pair, self.options, progress), (one, other), progress)
+            found = self._known(pair, lambda: arrange_pair(pair, *self.how), (one, other))
             number = self.alike[key] = self._take(found)
         self._put(group, number)
         self._put(partner, number + 1)
@@ -141,14 +160,27 @@ class _Picture:
         matched = children[self.tree.partner[children] != NONE]
         return np.stack((self.tree.local[matched], self.tree.local[self.tree.partner[matched]]), axis=1)
 
-    def _known(self, problem: Problem | Pair, make: Make, parts: tuple[Problem, ...], progress: Progress) -> Arranged:
+    def _known(self, problem: Problem | Pair, make: Make, parts: tuple[Problem, ...]) -> Arranged:
+        if problem in self.fresh:
+            return self.fresh[problem][1]
         found = self.cache.find(problem, self.options)
         if found is None:
-            progress.step(0, 0)
+            self.progress.step(0, 0)
             found = make()
-            self.cache.keep(problem, self.options, found)
-            self.fresh += zip(parts, found, strict=True)
+            self.fresh[problem] = parts, found
+            self.unchecked += sum(len(part.sizes) for part in parts)
+            if self.unchecked > _CHECKED_AT_ONCE:
+                self._check()
         return found
+
+    def _check(self) -> None:
+        """Look at what was laid out since the last look; only what is faultless is kept for later layouts."""
+        parts = [pair for parts, found in self.fresh.values() for pair in zip(parts, found, strict=True)]
+        check_arrangements(parts, self.progress)
+        for problem, (_, found) in self.fresh.items():
+            self.cache.keep(problem, self.options, found)
+        self.fresh.clear()
+        self.unchecked = 0
 
     def _take(self, found: Arranged) -> int:
         number = len(self.found)

@@ -12,7 +12,9 @@ from graphreel.layout.watching import watched
 
 _SWEEPS = 8
 _EXCHANGES = 4
-_MANY = 300
+_ROWS = 64
+"""So many rows may be wide without anybody hearing that the layout is unwanted."""
+_MANY = 3000
 """With more segments than this between two rows, crossings are counted on columns."""
 _MOST_PAIRS = 4096
 """Neighbours with more pairs of edges than this are not tried the other way round."""
@@ -88,6 +90,8 @@ class _Order:
         self._take_ends(progress)
         self.counted: list[int] = [0] * len(self.rows)
         self.stale = set(self.gaps)
+        # Rows to sort in a sweep down, and up: those where they or the row before have changed since.
+        self.unsorted = {True: set(self.movable), False: set(self.movable)}
         self._renumber(range(len(self.rows)))
 
     def _take_ends(self, progress: Progress) -> None:
@@ -130,12 +134,16 @@ class _Order:
 
     def _touch(self, rank: int) -> None:
         self.stale.update((rank, rank + 1))
+        self.unsorted[True].update((rank, rank + 1))
+        self.unsorted[False].update((rank, rank - 1))
 
     def sweep(self, progress: Progress, *, down: bool) -> None:
         """Sort each row by the mean place of the neighbours in the row before; others keep their places."""
-        for rank in watched(self.movable if down else reversed(self.movable), progress):
-            if self._sort(self.rows[rank], self.ups if down else self.downs):
+        unsorted = self.unsorted[down]
+        for rank in watched(self.movable if down else reversed(self.movable), progress, _ROWS):
+            if rank in unsorted and self._sort(self.rows[rank], self.ups if down else self.downs):
                 self._touch(rank)
+            unsorted.discard(rank)
 
     def _sort(self, row: list[int], ends: list[list[End]]) -> bool:
         place = self.place
@@ -157,7 +165,7 @@ class _Order:
 
     def crossings(self, progress: Progress = Unwatched()) -> int:
         """How many segments cross; counted anew where rows have changed."""
-        for gap in watched(self.stale, progress):
+        for gap in watched(self.stale, progress, _ROWS):
             if gap < len(self.rows):
                 self.counted[gap] = self._crossings_above(self.rows[gap])
         self.stale.clear()
@@ -189,7 +197,7 @@ class _Order:
         """Swap neighbours while that removes crossings."""
         dirty = set(self.movable)
         for _ in range(_EXCHANGES):
-            touched = [rank for rank in watched(sorted(dirty), progress) if self._exchange_row(self.rows[rank])]
+            touched = [rank for rank in watched(sorted(dirty), progress, _ROWS) if self._exchange_row(self.rows[rank])]
             near = {rank + step for rank in touched for step in (-1, 0, 1)}
             dirty = {rank for rank in near if 0 <= rank < len(self.rows) and len(self.rows[rank]) > 1}
             if not dirty:
@@ -211,6 +219,11 @@ class _Order:
         if not left or not right or len(left) * len(right) > _MOST_PAIRS:
             return 0
         place = self.place
+        if len(left) == len(right) == 1:
+            mine, other = place[left[0][0]] + left[0][1], place[right[0][0]] + right[0][1]
+            return (mine > other) - (mine < other)
         ours = [place[end] + at for end, at, _ in left]
         theirs = [place[end] + at for end, at, _ in right]
+        if max(ours) < min(theirs):
+            return -len(ours) * len(theirs)
         return sum((mine > other) - (mine < other) for mine in ours for other in theirs)

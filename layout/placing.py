@@ -8,6 +8,8 @@ keeps every block straight and every distance. Ports shift vertices within a blo
 from itertools import pairwise
 from typing import TypeAlias
 
+import numpy as np
+
 from graphreel.graph import Progress, Unwatched
 from graphreel.layout.alignment import aligned, may_be_straight, one_side
 from graphreel.layout.errors import LayoutBug
@@ -176,15 +178,15 @@ def _balanced(rows: list[list[int]], candidates: list[list[float]], wide: Reach,
     if not shown:
         return candidates[0]
     left, right = wide
-    spans = [(min([x[v] - left[v] for v in shown]), max([x[v] + right[v] for v in shown])) for x in candidates]
+    columns, lefts, rights = np.array(candidates), np.array(left)[shown], np.array(right)[shown]
+    progress.step(0, 0)
+    x = columns[:, shown]
+    spans = list(zip((x - lefts).min(axis=1).tolist(), (x + rights).max(axis=1).tolist(), strict=True))
     narrow = min(spans, key=lambda span: span[1] - span[0])
-    for number, x in enumerate(candidates):
-        progress.step(0, 0)
-        move = narrow[number % 2] - spans[number][number % 2]
-        candidates[number] = [place + move for place in x]
-    found = [0.0] * len(left)
-    for vertex in watched(shown, progress):
-        _, low, high, _ = sorted(x[vertex] for x in candidates)
-        found[vertex] = (low + high) / 2
-    start = min([found[v] - left[v] for v in shown])
-    return [x - start for x in found]
+    moves = [narrow[number % 2] - span[number % 2] for number, span in enumerate(spans)]
+    x = np.sort(x + np.array(moves)[:, None], axis=0)
+    middles = (x[1] + x[2]) / 2
+    found = np.zeros(len(left))
+    found[shown] = middles
+    balanced: list[float] = (found - (middles - lefts).min()).tolist()
+    return balanced

@@ -7,7 +7,7 @@ from bisect import bisect_left
 from dataclasses import dataclass
 
 from graphreel.graph import Progress
-from graphreel.layout.cycles import Flow, acyclic, flow_of
+from graphreel.layout.cycles import Flow, Flows, acyclic, flow_of
 from graphreel.layout.local import Pair
 from graphreel.layout.ranking import pulls, tightened
 from graphreel.layout.types import LayoutOptions
@@ -30,13 +30,13 @@ class CommonRows:
     wrapped: bool
 
 
-def ranks_in_common(pair: Pair, options: LayoutOptions, progress: Progress) -> CommonRows:
+def ranks_in_common(pair: Pair, options: LayoutOptions, progress: Progress, flows: Flows) -> CommonRows:
     """Rank both groups.
 
     Matches that would make a cycle do not count. Gives: every edge of either group goes on to a later row; both use
     rows from 1 to the same last one.
     """
-    one, other = acyclic(pair.forward, progress), acyclic(pair.backward, progress)
+    one, other = acyclic(pair.forward, progress, flows), acyclic(pair.backward, progress, flows)
     numbers, flow = _merged(pair, one, other)
     into, out = pulls(pair.forward)
     back_into, back_out = pulls(pair.backward)

@@ -7,11 +7,12 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from graphreel.graph import NONE
+from graphreel.graph import NONE, Progress, Unwatched
 from graphreel.graph.types import IntColumn
 from graphreel.layout.grid import ranges
 from graphreel.layout.local import Arrangement, Problem
 from graphreel.layout.types import BoxKind, FloatColumn, Placement, VisibleGraph
+from graphreel.layout.watching import watched
 
 _Mask: TypeAlias = npt.NDArray[np.bool_]
 
@@ -59,7 +60,7 @@ def sheet_of(view: VisibleGraph, placement: Placement) -> Sheet:
     )
 
 
-def side_by_side(found: Sequence[tuple[Problem, Arrangement]]) -> Sheet:
+def side_by_side(found: Sequence[tuple[Problem, Arrangement]], progress: Progress = Unwatched()) -> Sheet:
     """Groups beside each other on one sheet. A leg that begins or ends in the border belongs to the group itself."""
     count = len(found)
     move = np.cumsum([0.0, *(a.width + 1.0 for _, a in found)])
@@ -76,7 +77,8 @@ def side_by_side(found: Sequence[tuple[Problem, Arrangement]]) -> Sheet:
         rooms = _stub_rooms(problem, own)
         stubs.append(rooms)
         stub_parents.append(np.full(len(rooms), number))
-        for net in problem.nets:
+        progress.step(0, 0)
+        for net in watched(problem.nets, progress):
             tail = boxes + net.tail if problem.is_box(net.tail) else number
             sources += [tail] * len(net.heads)
             targets += [boxes + head if problem.is_box(head) else number for head, _ in net.heads]
@@ -84,6 +86,7 @@ def side_by_side(found: Sequence[tuple[Problem, Arrangement]]) -> Sheet:
         starts.append(a.leg_start[1:] + reached)
         points.append(a.points + shift)
         reached += len(a.points)
+    progress.step(0, 0)
     start = np.concatenate(starts).astype(np.int64)
     # A leg without length is no route yet: it only hands on between the legs before and after it.
     kept = np.append(np.diff(start) > 1, True)
@@ -91,6 +94,7 @@ def side_by_side(found: Sequence[tuple[Problem, Arrangement]]) -> Sheet:
     everything = np.concatenate(points)
     ways = ranges(start[:-1][kept[:-1]], np.diff(start)[kept[:-1]])
     lengths = np.diff(start)[kept[:-1]]
+    progress.step(0, 0)
     return Sheet(
         rects=np.concatenate(rects),
         parent=np.concatenate(parents).astype(np.int32),

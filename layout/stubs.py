@@ -14,7 +14,7 @@ import numpy.typing as npt
 from graphreel.graph import NONE, Phase, Progress
 from graphreel.graph.types import IntColumn
 from graphreel.layout.columns import Tree
-from graphreel.layout.cycles import flow_of
+from graphreel.layout.cycles import Flows
 from graphreel.layout.layers import LONGEST_ENTRY_SPAN, LONGEST_EXIT_SPAN, LONGEST_SPAN
 from graphreel.layout.ports import Legs, legs
 from graphreel.layout.ranking import tightened
@@ -51,13 +51,14 @@ class Split:
     lower: IntColumn
 
 
-def split(view: VisibleGraph, tree: Tree, options: LayoutOptions, progress: Progress) -> Split:
+def split(view: VisibleGraph, tree: Tree, options: LayoutOptions, flows: Flows, progress: Progress) -> Split:
     """Decide for every edge. O(edges × depth), but for ranking each group that is unlike the others."""
     source, target = view.edge_source, view.edge_target
     apart = _between_phases(tree, source, target)
     within = np.flatnonzero(~apart)
     table = legs(tree.parent, source[within], target[within])
-    far = _far_legs(tree, table, progress)
+    progress.step(0, 0)
+    far = _far_legs(tree, table, flows, progress)
     far_edge = np.zeros(len(within), dtype=bool)
     if len(within):
         far_edge = np.logical_or.reduceat(far[table.edge_leg], table.edge_start[:-1])
@@ -90,9 +91,9 @@ def _loops_beside_stubs(source: IntColumn, target: IntColumn, stubbed: IntColumn
     return found
 
 
-def _far_legs(tree: Tree, table: Legs, progress: Progress) -> _Mask:
+def _far_legs(tree: Tree, table: Legs, flows: Flows, progress: Progress) -> _Mask:
     """Which legs run over too many rows, beside the boxes together with too many others, or to too many."""
-    rank, last = _ranks(tree, table, progress)
+    rank, last = _ranks(tree, table, flows, progress)
     entry, leaving = table.tail == NONE, table.head == NONE
     top = np.where(entry, 0, rank[table.tail])
     bottom = np.where(leaving, last[table.group], rank[table.head])
@@ -117,7 +118,7 @@ def _far_legs(tree: Tree, table: Legs, progress: Progress) -> _Mask:
     return found
 
 
-def _ranks(tree: Tree, table: Legs, progress: Progress) -> tuple[IntColumn, IntColumn]:
+def _ranks(tree: Tree, table: Legs, flows: Flows, progress: Progress) -> tuple[IntColumn, IntColumn]:
     """The row of each box without regard to ports, and the row below the last one of each group (of the root, at -1).
 
     Groups whose boxes feed each other alike are ranked once.
@@ -141,7 +142,7 @@ def _ranks(tree: Tree, table: Legs, progress: Progress) -> tuple[IntColumn, IntC
         if found is None:
             progress.step(0, 0)
             pairs = sorted(set(map(tuple, ends[low:high].tolist())))
-            flow, free = flow_of(sizes[group + 1], pairs, progress), [0.0] * sizes[group + 1]
+            flow, free = flows.of(sizes[group + 1], pairs, progress), [0.0] * sizes[group + 1]
             ranks = tightened(flow, free, free, progress)
             found = known[key] = np.array(ranks, dtype=np.int32), max(ranks) + 1
         sorted_rank[start[group + 1] : start[group + 2]] = found[0]
