@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from graphreel.graph.types import IntColumn
 from graphreel.layout.grid import overlapping
-from graphreel.layout.types import BoxKind, EdgeKind, FloatColumn, Placement, VisibleGraph
+from graphreel.layout.types import BoxKind, EdgeKind, FloatColumn, LayoutOptions, Placement, VisibleGraph
 from graphreel.render.scene import EdgeLabels
 from graphreel.render.spatial import corners
 from graphreel.render.styles import COUNT, TEXT_STYLES
@@ -47,13 +47,12 @@ def _cells(rect: _Rect) -> Iterator[tuple[int, int]]:
 
 
 def edge_labels(view: VisibleGraph, placement: Placement) -> EdgeLabels:
-    """Say `×3` on each edge of data that stands for three, unless the chip would cover a box or another chip."""
+    """Say `×3` on each edge of data that stands for three, unless the chip would cover something else."""
     drawn = np.diff(placement.route_start) > 0
     edges = np.flatnonzero((view.edge_count > 1) & (view.edge_kind == EdgeKind.DATA) & drawn)
     texts = [f"×{count}" for count in view.edge_count[edges].tolist()]
     widths = text_widths(texts)
-    boxes = corners(placement.rects[view.kind != BoxKind.GROUP])
-    rects, free = free_spots(placement, edges, widths, boxes, _SPOTS)
+    rects, free = free_spots(placement, edges, widths, obstacles(view, placement), _SPOTS)
     taken = _Taken()
     kept: list[tuple[int, _Rect]] = []
     for row in np.flatnonzero(free.any(axis=1)).tolist():
@@ -65,6 +64,13 @@ def edge_labels(view: VisibleGraph, placement: Placement) -> EdgeLabels:
     rows = np.array([row for row, _ in kept], dtype=np.int32)
     found = np.array([rect for _, rect in kept], dtype=np.float64).reshape(-1, 4)
     return labelled(edges[rows].astype(np.int32), found, widths[rows], [texts[row] for row in rows.tolist()])
+
+
+def obstacles(view: VisibleGraph, placement: Placement) -> FloatColumn:
+    """What no chip may cover: boxes, titles of groups and stubs; left, top, right and bottom of each."""
+    taken = placement.rects.copy()
+    taken[view.kind == BoxKind.GROUP, 3] = LayoutOptions().group_header
+    return corners(np.concatenate((taken, placement.stubs.rects)))
 
 
 def labelled(edges: IntColumn, rects: FloatColumn, widths: FloatColumn, texts: Sequence[str]) -> EdgeLabels:
