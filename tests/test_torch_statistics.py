@@ -335,3 +335,44 @@ def test_the_program_computes_the_same() -> None:
     with keyframed(replace(STATS, keyframes=IterationRanges())) as (kept, _):
         assert outcome() == plain
     assert len(kept.records) == 3
+
+
+def test_iterations_that_repeat_each_other_have_the_same_statistics_as_ones_looked_at_one_by_one() -> None:
+    """With a keyframe every operation is noted down anew; without, those that an earlier pass foretold are not."""
+
+    def run(keyframes: IterationRanges) -> list[IterationRecord]:
+        torch.manual_seed(2)
+        model = nn.Sequential(nn.Linear(6, 8), nn.Tanh(), nn.Linear(8, 6), nn.Flatten(0, 1), nn.ReLU(inplace=True))
+        optimizer = torch.optim.AdamW(model.parameters())
+        with keyframed(replace(STATS, keyframes=keyframes)) as (kept, _):
+            train(model, optimizer, (2, 5, 6), steps=4)
+            train(model, optimizer, (3, 5, 6), steps=3)
+        return [kept.records[index] for index in sorted(kept.records)]
+
+    followed, noted = run(IterationRanges()), run(IterationRanges(((0, 100),)))
+    assert len(followed) == len(noted) == 7
+    for one, other in zip(followed, noted, strict=True):
+        assert one.value_columns["counted"].sum() > 60
+        # What nobody has written yet may be anything.
+        blank = [value.id for each in walk(one.graph) if "empty" in each.op for value in each.outputs]
+        for name, column in one.value_columns.items():
+            found, expected = np.delete(column, blank), np.delete(other.value_columns[name], blank)
+            np.testing.assert_array_equal(found, expected, err_msg=name)
+
+
+def test_memory_that_was_given_back_is_not_looked_at() -> None:
+    whole = torch.ones(8)
+
+    def compute() -> None:
+        (whole + 1).view(2, 4)
+        whole.untyped_storage().resize_(0)
+        whole.view(2, 4).detach()
+
+    with keyframed(STATS) as (kept, recorder), recorder.iteration():
+        compute()
+    record = kept.records[0]
+    assert not record.findings
+    added, gone = (each.outputs[0].id for each in nodes(record.graph, "aten.view.default"))
+    counted = record.value_columns["counted"]
+    assert (counted[added], counted[gone]) == (True, False)
+    assert not counted[nodes(record.graph, "aten.detach.default")[0].outputs[0].id]

@@ -165,6 +165,8 @@ class _Timed:
 class DeviceTimingWatch:
     """Adds the columns `device_start_ns`, counted from the iteration's begin, and `device_duration_ns`."""
 
+    follows = False
+
     def __init__(self, pool: EventPool) -> None:
         self._pool = pool
         self._origins: dict[str, DeviceEvent] = {}

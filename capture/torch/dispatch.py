@@ -83,7 +83,8 @@ class RecordMode(Foretelling, TorchDispatchMode):
             frame = sys._getframe().f_back
             if not (self.calls or self.step) and self.before is not None:
                 info = self._ask(func, frame, args, kwargs)
-            if self.watch is None and (expected := self.foretold(func, args, kwargs, frame)) is not None:
+            watch = self.watch  # which the question may have replaced
+            if (watch is None or watch.follows) and (expected := self.foretold(func, args, kwargs, frame)) is not None:
                 info, noted = expected[1], expected[2]
             else:
                 info = info or self._ops.get(id(func)) or self._learn(func)
@@ -104,7 +105,9 @@ class RecordMode(Foretelling, TorchDispatchMode):
                 log.starts.append(begin)
                 log.ends.append(end)
                 if expected is not None and self.came(expected[4], out, args):
-                    log.events.append(expected[2])
+                    log.events.append(event := expected[2])
+                    if self.watch is not None:
+                        self.watch.after(Call(len(log.events) - 1, expected[1], args, kwargs, event[1]), out, event[10])
                 else:
                     self._note(info, noted[:10], out, args, kwargs)
             except Exception as fault:  # noqa: BLE001 - the same

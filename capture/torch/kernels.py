@@ -38,6 +38,8 @@ _KINDS = {Category.KERNEL: 0, Category.COPY: 1, Category.FILL: 2}
 class KernelsWatch:
     """Profiles a pass. It looks at no tensor; the profiler does not hear of it."""
 
+    follows = False
+
     def __init__(self, profiler: Profiler) -> None:
         self._profiler = profiler
         self._pieces: list[Piece] = []

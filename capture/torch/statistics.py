@@ -7,152 +7,72 @@ classes with rules of their own, nested ones, views that repeat their memory, an
 """
 
 from collections.abc import Callable
-from ctypes import memmove
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from numpy.lib.stride_tricks import as_strided
 from torch import Tensor
-from torch._C import _dispatch_keys as _keys
 from torch._C import _has_storage
 from torch.nn import Parameter
 
 from graphreel.capture.torch.keyframes_writes import Written, tensors_given
 from graphreel.capture.torch.quiet import NoFunctions, NoHistory, NoModes
+from graphreel.capture.torch.spared import let_through
+from graphreel.capture.torch.statistics_copies import SMALL, Chunks, Group, Key, Kind, bytes_to_copy, copy_bytes
 from graphreel.capture.torch.statistics_device import DeviceRows
-from graphreel.capture.torch.statistics_of import columns_of, in_order, name_of, parts_of
-from graphreel.capture.torch.statistics_rows import (
-    BLOCK_BYTES,
-    COLUMNS,
-    COUNTS,
-    Columns,
-    checksum_of_rows,
-    reduced,
-    settled,
-)
+from graphreel.capture.torch.statistics_of import columns_of, in_order, parts_of
+from graphreel.capture.torch.statistics_rows import COLUMNS, COUNTS, Columns
 from graphreel.capture.torch.tensors import TensorTable
 from graphreel.capture.torch.watch import Call, Numbering, Silent
-from graphreel.tracefile.dtypes import ITEM_SIZES
 from graphreel.tracefile.model import IterationRecord
 
-SMALL = 1 << 15
-"""Bytes of a tensor that is copied; more than one row must not be needed for it."""
-_SPARE = 64
-"""Pieces of so many bytes that are kept for the next pass."""
-_SPREAD = 16
-"""Elements that lie further apart, on the average, are put in order before they are copied."""
 _REPEATED = 4
 """A view that shows memory more than so many times over is not counted."""
+_LOW = 1 << 40
+"""What seems to lie below may be a place within memory that was given back, and is looked at once more."""
 
-Key = tuple[int, int]
-"""An event, and the number of a tensor that it gave or wrote."""
-Kind = tuple[torch.dtype, int | tuple[tuple[int, ...], tuple[int, ...]]]
-"""What small tensors must have in common to be copied side by side: dtype, and size, or shape and strides."""
-
-
-class Chunks:
-    """Pieces of memory for copies, used again and again: new memory costs more than what is done with it."""
-
-    def __init__(self) -> None:
-        self._spare: list[npt.NDArray[np.uint8]] = []
-
-    def take(self) -> npt.NDArray[np.uint8]:
-        """A piece, with anything in it."""
-        return self._spare.pop() if self._spare else np.empty(BLOCK_BYTES, np.uint8)
-
-    def give_back(self, chunk: npt.NDArray[np.uint8]) -> None:
-        """Take a piece back."""
-        if len(self._spare) < _SPARE:
-            self._spare.append(chunk)
-
-
-class _Group:
-    """Copies of tensors of one dtype, size and order, one in each row. Rows are whole words, for the checksum's sake.
-
-    Those of tensors whose elements do not lie in order are copied as they lie, and put in order together later.
-    """
-
-    __slots__ = "address", "capacity", "chunk", "dtype", "itemsize", "keys", "nbytes", "order", "stride"
-
-    def __init__(self, tensor: Tensor, nbytes: int, chunk: npt.NDArray[np.uint8]) -> None:
-        self.dtype, self.itemsize = name_of(tensor.dtype), tensor.itemsize
-        self.order = None if tensor.is_contiguous() else (tuple(tensor.shape), tensor.stride())
-        self.nbytes, self.chunk = nbytes, chunk
-        self.stride = -(-nbytes // 8) * 8
-        self.address: int = chunk.ctypes.data
-        self.capacity = BLOCK_BYTES // self.stride if nbytes else 1
-        self.keys: list[Key] = []
-        if self.stride != nbytes:
-            chunk[:] = 0
-
-    def take_columns(self, *, only_checksum: bool) -> tuple[list[Key], Columns]:
-        """The statistics of all copies, which are gone then."""
-        keys, self.keys = self.keys, []
-        rows = self.chunk[: len(keys) * self.stride].reshape(len(keys), self.stride)
-        numbers = rows[:, : self.nbytes]
-        if self.order is not None:
-            rows = numbers = self._in_order(rows, *self.order)
-        sums = checksum_of_rows(rows)
-        if only_checksum:
-            return keys, {"checksum": sums}
-        return keys, {**settled(reduced(numbers, self.dtype)), "checksum": sums}
-
-    def _in_order(
-        self, rows: npt.NDArray[np.uint8], shape: tuple[int, ...], steps: tuple[int, ...]
-    ) -> npt.NDArray[np.uint8]:
-        size = self.itemsize
-        whole = as_strided(
-            rows.view(f"V{size}") if self.stride % size == 0 else rows[:, : self.nbytes].copy().view(f"V{size}"),
-            (len(rows), *shape),
-            (self.stride if self.stride % size == 0 else self.nbytes, *(step * size for step in steps)),
-        )
-        return np.ascontiguousarray(whole).reshape(len(rows), -1).view(np.uint8)
+_Seen: TypeAlias = tuple[Key, int, Kind]
+"""A tensor that was taken: where it lies, and how."""
 
 
 class StatisticsWatch(Silent):
     """Statistics of one pass. With `only_checksums`, those alone, and none any more once `wanted` says no."""
 
+    follows = True
+
     def __init__(
         self, table: TensorTable, *, only_checksums: bool = False, wanted: Callable[[], bool] | None = None
     ) -> None:
         self._table, self._only_checksums, self._wanted = table, only_checksums, wanted
-        self._groups: dict[Kind, _Group] = {}
+        self._groups: dict[Kind, Group] = {}
         self._found: list[tuple[list[Key], Columns]] = []
         # Those of the recorder, which has one table.
         self._chunks = table.kept.setdefault(Chunks, Chunks())
         self._written = Written()
         self._devices: dict[torch.device, DeviceRows] = {}
-        self._last: dict[int, Key] = {}
+        self._last: dict[int, _Seen] = {}
         self._alike: list[tuple[Key, Key]] = []
-        with NoFunctions(), NoModes(), NoHistory():
-            self._plain = _plain_keys()
 
     def after(self, call: Call, out: Any, outputs: tuple[int, ...]) -> None:
         """Take what an operation gave and what it wrote."""
         event, info, args, kwargs, inputs = call
         if self._wanted is not None and not self._wanted():
             return
-        writes = bool(info.written or info.hidden_writes)
+        writes = info.written or info.hidden_writes
         if writes:
             # Whatever shares the memory holds something else now.
             self._last.clear()
         if type(out) is Tensor:
-            same = self._last.get(inputs[0]) if info.view_of and inputs and not writes else None
-            if same is not None and _is_alike(args[0], out):
-                self._alike.append(((event, outputs[0]), same))
-                self._last[outputs[0]] = same
-            else:
-                self._take((event, outputs[0]), out)
+            same = self._last.get(inputs[0]) if info.view_of and inputs else None
+            self._take((event, outputs[0]), out, same)
         else:
             for number, tensor in zip(outputs, tensors_given(out), strict=True):
                 self._take((event, number), tensor)
         if writes:
             for tensor in self._written.tensors(info, args, kwargs):
-                number = self._table.numbers.get(id(tensor), -1)
-                if number not in outputs:
+                if tensor is not out and (number := self._table.number_of(tensor)) not in outputs:
                     self._take((event, number), tensor)
 
     def ended(self) -> None:
@@ -177,58 +97,57 @@ class StatisticsWatch(Silent):
             name: np.zeros(count, np.int64) if name in COUNTS else np.full(count, np.nan) for name in names
         }
         counted = columns["counted"] = np.zeros(count, np.bool_)
+        given = numbering.given
         for keys, found in self._found:
-            values = np.array([numbering.given.get(key, -1) for key in keys], np.int64)
+            values = np.array([given.get(key, -1) for key in keys], np.int64)
             there = values >= 0
             values = values[there]
             counted[values] = True
             for name in names:
                 columns[name][values] = found[name][there]
-        for key, same in self._alike:
-            value, other = numbering.given.get(key), numbering.given.get(same)
-            if value is not None and other is not None:
-                for column in columns.values():
-                    column[value] = column[other]
+        pairs = [(given.get(key, -1), given.get(same, -1)) for key, same in self._alike]
+        values, others = np.array(pairs, np.int64).reshape(-1, 2).T
+        there = (values >= 0) & (others >= 0)
+        for column in columns.values():
+            column[values[there]] = column[others[there]]
         self._found.clear()
         return replace(record, value_columns={**record.value_columns, **columns})
 
-    def _take(self, key: Key, tensor: Tensor) -> None:
-        """Copy a tensor, or reduce it at once."""
-        self._last[key[1]] = key
-        if _keys(tensor).raw_repr() in self._plain:
+    def _take(self, key: Key, tensor: Tensor, same: _Seen | None = None) -> None:
+        """Copy a tensor, or reduce it at once, unless it shows just what another one did that was taken."""
+        if _is_plain(tensor):
             kind = tensor.dtype, tensor.numel() if tensor.is_contiguous() else (tensor.shape, tensor.stride())
+            place = _place_of(tensor)
+            if same is not None and place == same[1] and kind == same[2]:
+                self._alike.append((key, same[0]))
+                self._last[key[1]] = same
+                return
+            self._last[key[1]] = key, place, kind
             group = self._groups.get(kind) or self._group(kind, tensor)
-            if group is not None:
-                at = len(group.keys)
-                memmove(group.address + at * group.stride, tensor.data_ptr(), group.nbytes)
+            if group is not None and (place >= _LOW or _has_memory(tensor)):
+                copy_bytes(group.free, place, group.nbytes)
                 group.keys.append(key)
-                if at + 1 == group.capacity:
+                group.free += group.stride
+                if group.free >= group.end:
                     self._found.append(group.take_columns(only_checksum=self._only_checksums))
                 return
         with NoFunctions(), NoModes(), NoHistory():
             self._take_other(key, tensor)
 
-    def _group(self, kind: Kind, tensor: Tensor) -> _Group | None:
-        nbytes = tensor.numel() * tensor.itemsize
-        if nbytes > SMALL or name_of(tensor.dtype) not in ITEM_SIZES:
+    def _group(self, kind: Kind, tensor: Tensor) -> Group | None:
+        nbytes = bytes_to_copy(tensor)
+        if nbytes is None:
             return None
-        if nbytes and not tensor.is_contiguous():
-            pairs = zip(tensor.shape, tensor.stride(), strict=True)
-            span = (sum((size - 1) * step for size, step in pairs) + 1) * tensor.itemsize
-            if not nbytes <= span <= _SPREAD * nbytes or span > SMALL:
-                return None
-            nbytes = span
-        group = self._groups[kind] = _Group(tensor, nbytes, self._chunks.take())
+        group = self._groups[kind] = Group(tensor, nbytes, self._chunks.take())
         return group
 
     def _take_other(self, key: Key, tensor: Tensor) -> None:
         """What is large, far apart, or of another kind."""
-        plain = _keys(tensor).raw_repr() in self._plain
-        if _repeats(tensor):
+        if _repeats(tensor) or not _has_memory(tensor):
             return
         if tensor.device.type == "cuda":
             self._take_on_device(key, tensor)
-        elif plain and not tensor.is_contiguous() and tensor.numel() * tensor.itemsize <= SMALL:
+        elif _is_plain(tensor) and not tensor.is_contiguous() and tensor.numel() * tensor.itemsize <= SMALL:
             self._take(key, in_order(tensor))
         else:
             columns = columns_of(tensor, only_checksum=self._only_checksums)
@@ -245,27 +164,30 @@ class StatisticsWatch(Silent):
         rows.take(key, in_order(parts[0]))
 
 
-def _plain_keys() -> frozenset[int]:
-    """What PyTorch says of tensors that are nothing but numbers in the host's memory."""
-    with torch.inference_mode():
-        inference = torch.empty(0, device="cpu")
-    plain = torch.empty(0, device="cpu")
-    return frozenset(_keys(each).raw_repr() for each in (plain, inference))
-
-
-def _is_alike(base: Any, view: Tensor) -> bool:
-    """Whether a view shows all of a tensor in the same order, so that it needs no second look."""
+def _is_plain(tensor: Tensor) -> bool:
+    """Whether a tensor is nothing but numbers in the host's memory, which lie there as they are."""
     return (
-        type(base) in (Tensor, Parameter)
-        and _has_storage(base)
-        and _has_storage(view)
-        and base.dtype is view.dtype
-        and base.is_contiguous()
-        and view.is_contiguous()
-        and base.numel() == view.numel()
-        and base.data_ptr() == view.data_ptr()
-        and (base.is_conj(), base.is_neg()) == (view.is_conj(), view.is_neg())
+        type(tensor) in (Tensor, Parameter)
+        and tensor.is_cpu
+        and tensor.layout is torch.strided
+        and not (tensor.is_nested or tensor.is_neg() or tensor.is_conj() or tensor._is_zerotensor())
     )
+
+
+def _place_of(tensor: Tensor) -> int:
+    """Where the first element lies; 0 where that is nowhere, as in what stands for a tensor inside PyTorch."""
+    try:
+        return tensor.data_ptr()
+    except RuntimeError as error:
+        let_through(error)
+        return 0
+
+
+def _has_memory(tensor: Tensor) -> bool:
+    """Whether there is memory for the elements; a program may give it back and keep the tensor, as FSDP does."""
+    if tensor.layout is not torch.strided or tensor.is_nested or tensor.is_meta or not _has_storage(tensor):
+        return True
+    return not tensor.numel() or tensor._is_zerotensor() or tensor.untyped_storage().nbytes() > 0
 
 
 def _repeats(tensor: Tensor) -> bool:

@@ -22,6 +22,9 @@ ROW_BYTES = 1 << 15
 """A longer tensor is taken apart into rows of so many bytes. Belongs to the definition of the checksum."""
 BLOCK_BYTES = 8 * ROW_BYTES
 """What is reduced at once: as much as stays in the processor's cache."""
+_NARROW = 64
+"""Rows of fewer elements are turned before the least and the greatest of each are looked for: NumPy goes from row to
+row slowly."""
 _WORDS = ROW_BYTES // 8
 _MIX = np.int64(0x9E3779B97F4A7C15 - (1 << 64))
 _EXACT = ("float32", "float16", "bfloat16")
@@ -42,8 +45,8 @@ class _Scratch(threading.local):
     def __init__(self) -> None:
         self.wide = np.empty(BLOCK_BYTES, np.float64)
         self.flags = np.empty(BLOCK_BYTES, np.bool_)
-        self.mixed = np.empty(BLOCK_BYTES // 8, np.int64)
-        self.upper = np.empty(BLOCK_BYTES // 8, np.int64)
+        # Checksums are made before or after the rest, in the same memory, which is in the cache then.
+        self.mixed, self.upper = self.wide.view(np.int64)[: BLOCK_BYTES // 4].reshape(2, -1)
 
 
 _scratch = _Scratch()
@@ -67,8 +70,7 @@ def checksum_of_rows(rows: Rows) -> Ints:
     np.multiply(words, _MIX, out=mixed)
     # So that what differs in the upper bits only, as small whole floats do, makes a difference in the lower ones.
     mixed ^= np.right_shift(mixed, 32, out=upper)
-    mixed *= weights()[: words.shape[1]]
-    found: Ints = np.einsum("ij->i", mixed)
+    found: Ints = np.einsum("ij,j->i", mixed, weights()[: words.shape[1]])
     return found
 
 
@@ -150,20 +152,30 @@ def _finite(numbers: npt.NDArray[Any], *, centred: bool) -> Columns:
     np.copyto(wide, numbers)
     total: npt.NDArray[np.float64] = np.einsum("ij->i", wide)
     np.equal(numbers, 0, out=flags)
+    # Each place of all rows lies side by side then.
+    turned = np.ascontiguousarray(numbers.T) if count < _NARROW else numbers.T
     found: Columns = {
-        "min": numbers.min(axis=1).astype(np.float64),
-        "max": numbers.max(axis=1).astype(np.float64),
+        "min": turned.min(axis=0).astype(np.float64),
+        "max": turned.max(axis=0).astype(np.float64),
         "count": np.full(rows, count, np.int64),
         "sum": total,
         "nan": np.zeros(rows, np.int64),
         "inf": np.zeros(rows, np.int64),
-        "zeros": flags.view(np.uint8).sum(axis=1, dtype=np.int32).astype(np.int64),
+        "zeros": _counts(flags),
     }
     if centred:
         wide -= (total / count)[:, None]
     wide *= wide
     squares: npt.NDArray[np.float64] = np.einsum("ij->i", wide)
     found["square"] = squares if centred else np.maximum(squares - total * total / count, 0)
+    return found
+
+
+def _counts(flags: npt.NDArray[Any]) -> Ints:
+    """How many are set in each row. Most often none is, which a look at all of them tells soonest."""
+    if not np.count_nonzero(flags):
+        return np.zeros(len(flags), np.int64)
+    found: Ints = flags.view(np.uint8).sum(axis=1, dtype=np.int32).astype(np.int64)
     return found
 
 

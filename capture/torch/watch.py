@@ -53,7 +53,13 @@ class Watch(Protocol):
 
     What it does must not be noticed: no gradient history, no random numbers, no tensor held beyond the pass, no sync
     with a device before `ended`. An exception that it raises is a fault of the recorder's own.
+
+    Attributes:
+        follows: Whether it may be told of operations that an earlier pass foretold: it does without `before`, and asks
+            for numbers of tensors by `TensorTable.number_of`, which catches up with those.
     """
+
+    follows: bool
 
     def entered(self, number: int, tensor: Tensor) -> None:
         """A tensor from outside is about to be taken by an operation for the first time in this pass."""
@@ -78,6 +84,8 @@ class Watch(Protocol):
 
 class Silent:
     """A watch that hears nothing; what one that is built on it leaves as it is here is never called."""
+
+    follows = False
 
     def entered(self, number: int, tensor: Tensor) -> None:
         """Nothing."""

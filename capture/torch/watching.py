@@ -31,6 +31,7 @@ class Watches:
 
     def __init__(self, watches: Sequence[Watch]) -> None:
         self._all = tuple(watches)
+        self.follows = all(watch.follows for watch in watches)
         self._faults: list[Finding] = []
         self._hearing: dict[str, tuple[Watch, ...]] = {}
         self._listen()
