@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from graphreel.analysis.measures import Recorded
-from graphreel.graph import Graph, flow_edges, node_keys
-from graphreel.graph.types import IntColumn
+from graphreel.analysis.reach import Way, reached
+from graphreel.graph import Graph, node_keys
 from graphreel.gui.views import Selection, Shown
 from graphreel.layout import Hidden
 from graphreel.render.said import USUAL
@@ -85,28 +85,11 @@ def nodes_in(graph: Graph, selection: Selection) -> BoolColumn:
 
 def around(graph: Graph, nodes: BoolColumn, steps: int, *, up: bool = True, down: bool = True) -> BoolColumn:
     """These nodes, and those so many edges away: `up` what they come from, `down` what comes of them."""
-    flow, found = flow_edges(graph), nodes.copy()
-    for wanted, source, target in ((up, flow.target, flow.source), (down, flow.source, flow.target)):
+    found, seeds = nodes.copy(), np.flatnonzero(nodes)
+    for wanted, way in ((up, Way.UP), (down, Way.DOWN)):
         if wanted:
-            found |= _reached(nodes, source, target, steps)
+            found[reached(graph, seeds, way, steps)] = True
     return found
-
-
-def _reached(nodes: BoolColumn, source: IntColumn, target: IntColumn, steps: int) -> BoolColumn:
-    """What one comes to from these nodes along so many edges. A plain walk: chains are as deep as they are long."""
-    order = np.argsort(source, kind="stable")
-    start = np.searchsorted(source[order], np.arange(len(nodes) + 1)).tolist()
-    ends, found = target[order].tolist(), nodes.tolist()
-    frontier = np.flatnonzero(nodes).tolist()
-    while frontier and steps > 0:
-        further: list[int] = []
-        for node in frontier:
-            for end in ends[start[node] : start[node + 1]]:
-                if not found[end]:
-                    found[end] = True
-                    further.append(end)
-        frontier, steps = further, steps - 1
-    return np.array(found, dtype=bool)
 
 
 def scopes_to_level(graph: Graph, level: int, folded: Iterable[int]) -> set[str]:

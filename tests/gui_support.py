@@ -16,7 +16,7 @@ from pytestqt.qtbot import QtBot
 from graphreel.graph import Graph, GraphBuilder, NodeId, Phase, ScopeKind, ValueKind
 from graphreel.gui.settings import Settings
 from graphreel.gui.window import Window
-from graphreel.render import LIGHT
+from graphreel.render import LIGHT, Scene
 from graphreel.tracefile import IterationRecord, RecordedError, Status, TraceInfo, TraceWriter
 
 SCRIPT = "/home/me/train.py"
@@ -114,6 +114,29 @@ def opened(qtbot: QtBot, window: Window) -> Open:
         return window
 
     return open_file
+
+
+def step(tmp_path: Path, opened: Open, qtbot: QtBot) -> Window:
+    """A training step of two blocks in the window, all of them open, and all of it in view."""
+    window = opened(reel(tmp_path))
+    window.session.expand(graph_of(window).paths[1:])
+    settle(qtbot, window)
+    window.canvas.fit()
+    return window
+
+
+def graph_of(window: Window) -> Graph:
+    """The graph on screen."""
+    graph = window.session.graph
+    assert graph is not None
+    return graph
+
+
+def scene_of(window: Window) -> Scene:
+    """The picture on the canvas."""
+    scene = window.canvas.scene
+    assert scene is not None
+    return scene
 
 
 def settle(qtbot: QtBot, window: Window) -> None:

@@ -6,14 +6,22 @@ import pytest
 from PySide6.QtCore import QPointF, QRectF, Qt
 from pytestqt.qtbot import QtBot
 
-from graphreel.graph import Graph
 from graphreel.gui.marks import box_of
 from graphreel.gui.views import Selection
 from graphreel.gui.window import Window
 from graphreel.layout.types import BoxKind
-from graphreel.render import Scene
 from tests import gui_support
-from tests.gui_support import OFFSCREEN_NOISE, Open, record, settle, training_step, trigger, write_reel
+from tests.gui_support import (
+    OFFSCREEN_NOISE,
+    Open,
+    graph_of,
+    record,
+    scene_of,
+    settle,
+    training_step,
+    trigger,
+    write_reel,
+)
 
 pytestmark = OFFSCREEN_NOISE
 
@@ -31,18 +39,6 @@ def deep(tmp_path: Path, opened: Open, qtbot: QtBot) -> Window:
     window.session.unfold(f"{LAYERS}/1")
     settle(qtbot, window)
     return window
-
-
-def graph_of(window: Window) -> Graph:
-    graph = window.session.graph
-    assert graph is not None
-    return graph
-
-
-def scene_of(window: Window) -> Scene:
-    scene = window.canvas.scene
-    assert scene is not None
-    return scene
 
 
 def scope(window: Window, path: str) -> Selection:

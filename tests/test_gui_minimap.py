@@ -8,43 +8,32 @@ from PySide6.QtGui import QMouseEvent
 from PySide6.QtWidgets import QApplication, QToolButton, QWidget
 from pytestqt.qtbot import QtBot
 
-from graphreel.graph import Graph
 from graphreel.gui.canvas.miniature import miniature
 from graphreel.gui.panels.crumbs import Crumb, CrumbBar
 from graphreel.gui.settings import Settings
 from graphreel.gui.views import Selection
 from graphreel.gui.window import Window
-from graphreel.render import DARK, LIGHT, Scene
+from graphreel.render import DARK, LIGHT
 from tests import gui_support
-from tests.gui_support import OFFSCREEN_NOISE, Open, record, reel, settle, training_step, trigger, write_reel
+from tests.gui_support import (
+    OFFSCREEN_NOISE,
+    Open,
+    graph_of,
+    record,
+    scene_of,
+    settle,
+    training_step,
+    trigger,
+    write_reel,
+)
 
 pytestmark = OFFSCREEN_NOISE
 
 window = pytest.fixture(gui_support.window)
 opened = pytest.fixture(gui_support.opened)
+step = pytest.fixture(gui_support.step)
 
 LEFT, NO_MODIFIER = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
-
-
-@pytest.fixture
-def step(tmp_path: Path, opened: Open, qtbot: QtBot) -> Window:
-    """A training step of two blocks, all of them open."""
-    window = opened(reel(tmp_path))
-    window.session.expand(graph_of(window).paths[1:])
-    settle(qtbot, window)
-    return window
-
-
-def graph_of(window: Window) -> Graph:
-    graph = window.session.graph
-    assert graph is not None
-    return graph
-
-
-def scene_of(window: Window) -> Scene:
-    scene = window.canvas.scene
-    assert scene is not None
-    return scene
 
 
 def send(widget: QWidget, kind: QEvent.Type, place: QPointF) -> None:

@@ -7,44 +7,20 @@ from PySide6.QtCore import QPoint, Qt
 from PySide6.QtWidgets import QInputDialog
 from pytestqt.qtbot import QtBot
 
-from graphreel.graph import Graph
 from graphreel.gui.views import Selection, What
 from graphreel.gui.window import Window
 from graphreel.layout.types import BoxKind
-from graphreel.render import Scene
 from tests import gui_support
-from tests.gui_support import OFFSCREEN_NOISE, Open, reel, settle, trigger
+from tests.gui_support import OFFSCREEN_NOISE, Open, graph_of, scene_of, settle, trigger
 
 pytestmark = OFFSCREEN_NOISE
 
 window = pytest.fixture(gui_support.window)
 opened = pytest.fixture(gui_support.opened)
+step = pytest.fixture(gui_support.step)
 
 SHIFT, CTRL = Qt.KeyboardModifier.ShiftModifier, Qt.KeyboardModifier.ControlModifier
 LEFT = Qt.MouseButton.LeftButton
-
-
-@pytest.fixture
-def step(tmp_path: Path, opened: Open, qtbot: QtBot) -> Window:
-    """A training step of two blocks, all of them open."""
-    window = opened(reel(tmp_path))
-    graph = graph_of(window)
-    window.session.expand(graph.paths[1:])
-    settle(qtbot, window)
-    window.canvas.fit()
-    return window
-
-
-def graph_of(window: Window) -> Graph:
-    graph = window.session.graph
-    assert graph is not None
-    return graph
-
-
-def scene_of(window: Window) -> Scene:
-    scene = window.canvas.scene
-    assert scene is not None
-    return scene
 
 
 def click(qtbot: QtBot, window: Window, node: int, modifier: Qt.KeyboardModifier) -> None:
@@ -196,7 +172,7 @@ def test_several_stay_selected_in_the_next_iteration(qtbot: QtBot, step: Window)
 
 
 def test_everything_selected_is_tinted_and_drawn(qtbot: QtBot, opened: Open, tmp_path: Path) -> None:
-    from tests.gui_support import record, training_step, write_reel
+    from tests.gui_support import graph_of, record, scene_of, training_step, write_reel
 
     window = opened(write_reel(tmp_path / "many.reel", [record(training_step(200))]))
     window.session.expand(graph_of(window).paths[1:])

@@ -11,15 +11,26 @@ from pytestqt.qtbot import QtBot
 from graphreel.graph import Graph, GraphBuilder, ValueKind
 from graphreel.gui.views import Selection, What
 from graphreel.gui.window import Window
-from graphreel.render import Scene
 from tests import gui_support
-from tests.gui_support import OFFSCREEN_NOISE, Open, record, reel, settle, training_step, trigger, write_reel
+from tests.gui_support import (
+    OFFSCREEN_NOISE,
+    Open,
+    graph_of,
+    record,
+    reel,
+    scene_of,
+    settle,
+    training_step,
+    trigger,
+    write_reel,
+)
 from tests.large_graphs import star
 
 pytestmark = OFFSCREEN_NOISE
 
 window = pytest.fixture(gui_support.window)
 opened = pytest.fixture(gui_support.opened)
+step = pytest.fixture(gui_support.step)
 
 NO_MODIFIER = Qt.KeyboardModifier.NoModifier
 BLOCK = "forward/Net/layers/0"
@@ -39,27 +50,6 @@ def fork() -> Graph:
 @pytest.fixture
 def forked(tmp_path: Path, opened: Open) -> Window:
     return opened(write_reel(tmp_path / "fork.reel", [record(fork())]))
-
-
-@pytest.fixture
-def step(tmp_path: Path, opened: Open, qtbot: QtBot) -> Window:
-    """A training step of two blocks, all of them open."""
-    window = opened(reel(tmp_path))
-    window.session.expand(graph_of(window).paths[1:])
-    settle(qtbot, window)
-    return window
-
-
-def graph_of(window: Window) -> Graph:
-    graph = window.session.graph
-    assert graph is not None
-    return graph
-
-
-def scene_of(window: Window) -> Scene:
-    scene = window.canvas.scene
-    assert scene is not None
-    return scene
 
 
 def box_of_node(window: Window, node: int) -> int:
