@@ -3,7 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
-from graphreel.graph import NONE, Progress
+from graphreel.graph import NONE, Graph, Progress, Unwatched
 from graphreel.graph.types import IntColumn
 from graphreel.layout.assembly import references
 from graphreel.layout.columns import Tree
@@ -18,7 +18,7 @@ def before(view: VisibleGraph, tree: Tree, previous: Placement | None, progress:
     row = np.zeros(len(tree.parent), dtype=np.int32)
     if previous is None or not len(previous.refs):
         return Before(place, row)
-    refs = _today(previous, view, progress)
+    refs = refs_in(previous, view.graph, progress)
     known, first = np.unique(_keys(refs), return_index=True)
     wanted = _keys(references(view))
     at = np.minimum(np.searchsorted(known, wanted), len(known) - 1)
@@ -39,11 +39,11 @@ def _keys(refs: IntColumn) -> npt.NDArray[np.int64]:
     return refs[:, 0].astype(np.int64) << 32 | (refs[:, 1].astype(np.int64) + 1)
 
 
-def _today(previous: Placement, view: VisibleGraph, progress: Progress) -> IntColumn:
-    """What the boxes of the picture before stand for in the graph of this view; -1 for nothing."""
-    if previous.graph is None or previous.graph is view.graph:
+def refs_in(previous: Placement, graph: Graph, progress: Progress = Unwatched()) -> IntColumn:
+    """What the boxes of a picture stand for in this version of its graph; -1 for nothing."""
+    if previous.graph is None or previous.graph is graph:
         return previous.refs
-    same = match(previous.graph, view.graph, progress)
+    same = match(previous.graph, graph, progress)
     found = previous.refs.copy()
     tables = {BoxKind.NODE: same.nodes, BoxKind.SCOPE: same.scopes}
     tables |= {BoxKind.INPUT: same.values, BoxKind.OUTPUT: same.values}

@@ -135,8 +135,16 @@ def _add_net(found: Layers, number: int) -> None:
 
 def _fill_rows(found: Layers, progress: Progress) -> None:
     """Put every vertex into its row, in execution order; ports that only lanes reach stay out."""
-    problem = found.problem
-    keys = _box_keys(problem)
+    boxes, rows = len(found.problem.sizes), found.rows
+    for vertex, rank in watched(enumerate(found.rank), progress):
+        if vertex < boxes or found.ups[vertex] or found.downs[vertex]:
+            rows[rank].append(vertex)
+    sort_rows(found, [float(box) for box in range(boxes)], progress)
+
+
+def sort_rows(found: Layers, box_keys: list[float], progress: Progress = Unwatched()) -> None:
+    """Order each row by these numbers of its boxes; ports and dummies stand beside what they lead from or to."""
+    problem, keys = found.problem, box_keys.copy()
     keys += [0.0] * (problem.items - len(keys))
     for net in problem.nets:
         if problem.is_entry(net.tail):
@@ -147,19 +155,13 @@ def _fill_rows(found: Layers, progress: Progress) -> None:
                 keys[head] = keys[net.tail] + 0.25
     for dummy in range(problem.items, len(found.rank)):
         keys.append(keys[problem.nets[found.net[dummy]].tail] + 0.5)
-    boxes, rows = len(problem.sizes), found.rows
-    for vertex, rank in watched(enumerate(found.rank), progress):
-        if vertex < boxes or found.ups[vertex] or found.downs[vertex]:
-            rows[rank].append(vertex)
     for row in watched(found.rows, progress):
         if len(row) > 1:
             row.sort(key=lambda vertex: (keys[vertex], vertex))
 
 
-def _box_keys(problem: Problem) -> list[float]:
-    """Execution order, or the order that stood before; a new box then stands beside its first neighbour."""
-    if not problem.hints:
-        return [float(box) for box in range(len(problem.sizes))]
+def keys_before(problem: Problem) -> list[float]:
+    """The order that stood before; a new box stands beside its first neighbour."""
     near: dict[int, float] = {}
     for net in problem.nets:
         for one, other in [(net.tail, head) for head, _ in net.heads]:

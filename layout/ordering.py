@@ -1,12 +1,13 @@
 """Phase 4, ordering: few crossings between neighbouring rows."""
 
 from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 
 import numpy as np
 
 from graphreel.graph import Progress, Unwatched
-from graphreel.layout.layers import Layers
+from graphreel.layout.layers import Layers, keys_before, sort_rows
 from graphreel.layout.types import FloatColumn
 from graphreel.layout.watching import watched
 
@@ -29,15 +30,23 @@ def order(layers: Layers, progress: Progress = Unwatched()) -> None:
     """Order the rows: Gauss-Seidel barycenter sweeps, the best kept, then exchange of neighbours.
 
     Ties keep the order that the rows came in, which is execution order, or that of the picture before. What stood
-    before is not swept, only exchanged, so that it keeps its order. Needs and gives: the same vertices in each row.
+    before keeps its order; what is new, edges and ports find their places in between. Needs and gives: the same
+    vertices in each row.
     """
     if all(len(row) < 2 for row in layers.rows):
         return
     state = _Order(layers, progress)
-    hints = layers.problem.hints
-    if hints and 2 * sum(hint is None for hint in hints) <= len(hints):
-        state.exchange(progress)
-        return
+    _search(state, progress)
+    # What stood before stands so again, unless that was not what comes out anyhow.
+    stood = {box: hint for box, hint in enumerate(layers.problem.hints) if hint is not None}
+    if state.swaps(stood):
+        sort_rows(layers, keys_before(layers.problem), progress)
+        state = _Order(layers, progress, stood)
+        _search(state, progress)
+
+
+def _search(state: "_Order", progress: Progress) -> None:
+    """Sweeps, the best of them kept, then exchange of neighbours."""
     best, fewest, since = state.copied(), state.crossings(progress), 0
     for sweep in range(_SWEEPS):
         if fewest == 0 or since == 3:
@@ -76,11 +85,18 @@ def inversions(numbers: FloatColumn) -> int:
 
 
 class _Order:
-    """The rows under way, with the place of each vertex in its row."""
+    """The rows under way, with the place of each vertex in its row.
 
-    def __init__(self, layers: Layers, progress: Progress = Unwatched()) -> None:
+    Attributes:
+        stood: How-many-th from the left those boxes stood before that are to keep their order.
+    """
+
+    def __init__(
+        self, layers: Layers, progress: Progress = Unwatched(), stood: Mapping[int, float] = MappingProxyType({})
+    ) -> None:
         self.layers = layers
         self.rows = layers.rows
+        self.stood = stood
         self.place: list[int] = [0] * len(layers.rank)
         self.ups: list[list[End]] = [_NOWHERE] * len(layers.rank)
         self.downs: list[list[End]] = [_NOWHERE] * len(layers.rank)
@@ -132,6 +148,13 @@ class _Order:
                 self._renumber((rank,))
                 self._touch(rank)
 
+    def swaps(self, stood: Mapping[int, float]) -> bool:
+        """Whether any two of these stand in another order in their row than these numbers say."""
+        if not stood:
+            return False
+        known = ([stood[vertex] for vertex in row if vertex in stood] for row in self.rows if len(row) > 1)
+        return any(hints != sorted(hints) for hints in known)
+
     def _touch(self, rank: int) -> None:
         self.stale.update((rank, rank + 1))
         self.unsorted[True].update((rank, rank + 1))
@@ -158,10 +181,25 @@ class _Order:
         if ordered == keyed:
             return False
         moved = [row[slot] for _, slot in ordered]
+        if self.stood:
+            before = row.copy()
+            for (_, slot), vertex in zip(keyed, moved, strict=True):
+                row[slot] = vertex
+            self._keep(row)
+            for slot, vertex in enumerate(row):
+                place[vertex] = slot
+            return row != before
         for (_, slot), vertex in zip(keyed, moved, strict=True):
             row[slot] = vertex
             place[vertex] = slot
         return True
+
+    def _keep(self, row: list[int]) -> None:
+        """Let what stood before keep its order, in the places that it has in this row."""
+        stood = self.stood
+        slots = [slot for slot, vertex in enumerate(row) if vertex in stood]
+        for slot, vertex in zip(slots, sorted([row[slot] for slot in slots], key=stood.__getitem__), strict=True):
+            row[slot] = vertex
 
     def crossings(self, progress: Progress = Unwatched()) -> int:
         """How many segments cross; counted anew where rows have changed."""
@@ -204,9 +242,11 @@ class _Order:
                 break
 
     def _exchange_row(self, row: list[int]) -> bool:
-        place, swapped = self.place, False
+        place, stood, swapped = self.place, self.stood, False
         for slot in range(len(row) - 1):
             left, right = row[slot], row[slot + 1]
+            if left in stood and right in stood:
+                continue
             gain = self._gain(self.ups[left], self.ups[right]) + self._gain(self.downs[left], self.downs[right])
             if gain > 0:
                 row[slot], row[slot + 1] = right, left

@@ -1,5 +1,7 @@
 """Graphs with the shapes of real ones, for the layout's tests and bench: a transformer, and a training step of it."""
 
+import random
+
 import numpy as np
 
 from graphreel.graph import ROOT, Graph, GraphBuilder, Phase, ScopeKind, ValueKind
@@ -116,8 +118,8 @@ class _TrainingStep:
             self.updates.append(gradient)
             return
         saved = [self.values[int(value)] for value in graph.inputs_of(node)]
-        result = gradient if op == "add" else self.backward(
-            f"{op}_backward", [gradient, *saved], scope, self.made[node]
+        result = (
+            gradient if op == "add" else self.backward(f"{op}_backward", [gradient, *saved], scope, self.made[node])
         )
         for producer in producers:
             if producer >= 0:
@@ -155,3 +157,38 @@ def box_sizes(view: VisibleGraph) -> FloatColumn:
 def everything(graph: Graph) -> range:
     """All scopes, to expand them."""
     return range(graph.scope_count)
+
+
+def edited(graph: Graph, way: str, times: int) -> Graph:
+    """The same graph with some nodes taken out, put in, or made others; what fed on a lost one feeds on its input."""
+    chance = random.Random(times)
+    inner = [node for node in range(graph.node_count) if len(graph.inputs_of(node)) and len(graph.outputs_of(node))]
+    chosen = set() if way == "same" else set(chance.sample(inner, times))
+    builder = GraphBuilder()
+    scopes = {0: 0}
+    for scope in range(1, graph.scope_count):
+        row = graph.scope(scope)
+        parent = int(graph.scopes.parent[scope])
+        scopes[scope] = builder.scope(row.name, scopes[parent], kind=row.kind, type=row.type)
+    values: dict[int, int] = {}
+    nodes: dict[int, int] = {}
+    for value in np.flatnonzero(graph.values.producer < 0).tolist():
+        values[value] = builder.value(kind=graph.value(value).kind, name=graph.value(value).name)
+    for node in range(graph.node_count):
+        taken = [values[value] for value in graph.inputs_of(node).tolist()]
+        outputs = graph.outputs_of(node).tolist()
+        if way == "delete" and node in chosen:
+            values.update(dict.fromkeys(outputs, taken[0]))
+            continue
+        row, forward = graph.node(node), int(graph.nodes.forward[node])
+        if way == "insert" and node in chosen:
+            made = builder.node("inserted", taken[:1], scope=scopes[row.scope.id], phase=row.phase)
+            taken[0] = builder.value(producer=made)
+        op = "replaced" if way == "replace" and node in chosen else row.op
+        linked = {"forward": nodes[forward]} if forward in nodes else {}
+        nodes[node] = builder.node(op, taken, scope=scopes[row.scope.id], phase=row.phase, **linked)
+        for value in outputs:
+            values[value] = builder.value(producer=nodes[node])
+    for value in graph.outputs.tolist():
+        builder.output(values[value])
+    return builder.build()
