@@ -136,6 +136,20 @@ def test_initializers_are_parameters_or_constants_without_their_data(tmp_path: P
     assert values["s"].attributes == {"values": [4, 4]}
 
 
+def test_small_initializers_show_their_values_in_their_own_type(tmp_path: Path) -> None:
+    given = [0.0, -0.0, 0.1]
+    model = onnx_text("g (float[3] x) => (float[3] y) { y = Relu(x) }")
+    for name in ("float16", "float32", "float64", "int32", "int64", "bool"):
+        model.graph.initializer.append(numpy_helper.from_array(np.array(given, name), name))
+    model.graph.initializer.append(helper.make_tensor("field", TensorProto.FLOAT, [3], given))
+    graph = read(model, tmp_path)
+    found = {value.name: value.attributes.get("values") for value in map(graph.value, range(graph.value_count))}
+    assert repr(found["float32"]) == repr(found["float64"]) == repr(found["field"]) == "[0.0, -0.0, 0.1]"
+    assert repr(found["float16"]) == "[0.0, -0.0, 0.1]"
+    assert repr(found["int32"]) == repr(found["int64"]) == "[0, 0, 0]"
+    assert repr(found["bool"]) == "[False, False, True]"
+
+
 def test_sparse_and_external_initializers(tmp_path: Path) -> None:
     model = onnx_text("g (float[4] x) => (float[4] y) { h = Add(x, sparse) y = Add(h, away) }")
     values = helper.make_tensor("sparse", TensorProto.FLOAT, [2], [1.0, 2.0])

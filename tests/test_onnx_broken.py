@@ -7,11 +7,12 @@ import onnx
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from onnx import TensorProto
 
 from graphreel.capture.errors import BrokenFile, CaptureError
 from graphreel.capture.onnx.loading import load_model
 from graphreel.capture.onnx.reader import read_model
-from graphreel.capture.onnx.wire import BrokenWire, without_weights
+from graphreel.capture.onnx.wire import LARGE_BYTES, BrokenWire, without_weights
 from graphreel.capture.sources import open_trace
 from graphreel.graph import Unwatched, lint
 
@@ -137,6 +138,18 @@ def test_nothing_is_left_out_of_a_model_without_weights(text: str) -> None:
         for attribute in node.attribute:
             attribute.doc_string = "why " * 1000
     assert onnx.ModelProto.FromString(without_weights(memoryview(model.SerializeToString()))) == model
+
+
+def test_payloads_around_the_size_that_stays() -> None:
+    model = weighted_mlp()
+    for size in (0, 1, 126, 127, 128, 129, 1021, 1022, 1023, 1024, 1025, 1026, 20_000):
+        model.graph.initializer.add(name="w" * size, data_type=TensorProto.UINT8, dims=[size], raw_data=bytes(size))
+        model.graph.node.add(op_type="Relu", doc_string="d" * size)
+    kept = onnx.ModelProto.FromString(without_weights(memoryview(model.SerializeToString())))
+    for tensor in model.graph.initializer:
+        if len(tensor.raw_data) > LARGE_BYTES:
+            tensor.ClearField("raw_data")
+    assert kept == model
 
 
 @pytest.mark.parametrize("content", [b"\x0b", b"\xff" * 11, b"\x02\x00", b"\x3a\x05ab", b"\x09\x00"])
