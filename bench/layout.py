@@ -3,7 +3,9 @@
 Run: python bench/layout.py [--limit 60] [--large] [--peers FOLDER]
 Peers: Graphviz (the program `dot`), and in the folder (see layout_peers.py) igraph, tulip, dagre and ELK; one that is
 not there is named and left out. Seconds are of processor time. Peers know no groups and draw every edge, so they get
-every graph flat; ours is measured flat and nested, and tells how many edges it draws whole.
+every graph flat; ours is measured flat and nested, and tells how many edges it draws whole. Since chips hide edges,
+crossings are counted in two more ways: `all` with a straight line from middle to middle for each edge that chips tell,
+`same` among those edges only that our flat layout draws whole.
 """
 
 import argparse
@@ -22,16 +24,18 @@ from layout_peers import NotThere, Run, peers, within
 
 from graphreel.graph import Graph, GraphBuilder
 from graphreel.layout import BoxKind, LayoutCache, Placement, VisibleGraph, lay_out, visible
-from graphreel.layout.quality import Quality, measured
+from graphreel.layout.quality import Quality, crossings_among, crossings_of_all, measured
 from tests.layout_graphs import box_sizes, everything, training_step, transformer
 
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """One layout of one graph: processor seconds and what came out."""
+    """One layout of one graph: processor seconds and what came out; crossings of all edges, and of the same ones."""
 
     seconds: float
     quality: Quality | None
+    all: int = 0
+    same: int = 0
 
 
 def main() -> None:
@@ -90,6 +94,7 @@ def compare(name: str, graph: Graph, limit: float, others: dict[str, Run]) -> No
     ours = time_ours(flat)
     show(name, "graphreel, flat", ours, None)
     show(name, "graphreel, nested", time_ours(nested), ours)
+    whole = np.diff(lay_out(flat, box_sizes(flat)).route_start) > 0
     for peer, run in others.items():
         try:
             seconds, placement = within(limit, run, flat)
@@ -100,7 +105,8 @@ def compare(name: str, graph: Graph, limit: float, others: dict[str, Run]) -> No
         except Exception as fault:  # noqa: BLE001 - a peer that breaks down is a result, not the end of the comparison
             print(f"{name:26}{peer:20}failed: {str(fault)[:80]}")
         else:
-            show(name, peer, Measurement(seconds, measured(flat, placement)), ours)
+            quality = measured(flat, placement)
+            show(name, peer, Measurement(seconds, quality, quality.crossings, crossings_among(placement, whole)), ours)
 
 
 def show(name: str, way: str, found: Measurement, ours: Measurement | None) -> None:
@@ -113,7 +119,7 @@ def show(name: str, way: str, found: Measurement, ours: Measurement | None) -> N
         crossings = quality.crossings / max(ours.quality.crossings, 1)
         ratios = f"   × {found.seconds / ours.seconds:.2f} time, × {crossings:.2f} crossings"
     print(
-        f"{name:26}{way:20}{found.seconds:8.3f} s {quality.crossings:8} crossings {quality.through_boxes:6} through"
+        f"{name:26}{way:20}{found.seconds:8.3f} s {quality.crossings:7} crossings ({found.all} all, {found.same} same) {quality.through_boxes:6} through"
         f" {quality.overlaps:4} overlaps {quality.bends:6} bends {quality.length / 1e6:8.2f} Mpx"
         f" {quality.area / 1e6:9.1f} Mpx² {quality.drawn:.0%} drawn{ratios}",
         flush=True,
@@ -164,7 +170,10 @@ def time_ours(view: VisibleGraph, *, counted: bool = True) -> Measurement:
         start = time.process_time()
         placement = lay_out(view, sizes)
         seconds = min(seconds, time.process_time() - start)
-    return Measurement(seconds, measured(view, placement) if counted else None)
+    if not counted:
+        return Measurement(seconds, None)
+    quality = measured(view, placement)
+    return Measurement(seconds, quality, crossings_of_all(view, placement), quality.crossings)
 
 
 def without_groups(view: VisibleGraph) -> VisibleGraph:

@@ -61,10 +61,12 @@ def _with_places(problem: Problem, found: Arrangement) -> Problem:
     if not problem.sizes or problem.beside:
         return problem
     widths = np.array([width for width, _ in problem.sizes])
-    order = np.argsort(np.round(found.corners[:, 0] + widths / 2, 2), kind="stable")
-    hints = np.empty(len(order))
-    hints[order] = np.arange(len(order))
-    return replace(problem, hints=tuple(hints.tolist()), rows=found.rows)
+    rows, slots = np.array(found.rows), dict[int, int]()
+    hints = [0.0] * len(rows)
+    for box in np.lexsort((np.round(found.corners[:, 0] + widths / 2, 2), rows)).tolist():
+        hints[box] = float(slots.get(found.rows[box], 0))
+        slots[found.rows[box]] = int(hints[box]) + 1
+    return replace(problem, hints=tuple(hints), rows=found.rows)
 
 
 def _size(found: Arranged) -> int:

@@ -184,12 +184,25 @@ def _after_rows(tree: Tree, split: Split) -> tuple[IntColumn, list[int]]:
 
 
 def _hints(tree: Tree, before: Before) -> IntColumn:
-    """How-many-th of its siblings each box stood before, or -1, and its row, or 0; in the order of `tree.child`."""
-    place, parent = before.place[tree.child], tree.parent[tree.child]
+    """How-many-th of its siblings each box stood before, or -1, and its row, or 0; in the order of `tree.child`.
+
+    Where the rows of all in a group are known, how-many-th in its row: that does not change with how wide boxes are, so
+    that what was laid out before is known again.
+    """
+    place, parent, row = before.place[tree.child], tree.parent[tree.child], before.row[tree.child]
     order = np.lexsort((place, parent))
     found = np.full((len(place), 2), NONE, dtype=np.int32)
     # NaN sorts last within its group, so known ones get the numbers from 0.
     found[order, 0] = np.arange(len(place)) - tree.child_start[parent[order] + 1]
     found[np.isnan(place), 0] = NONE
-    found[:, 1] = before.row[tree.child]
+    found[:, 1] = row
+    unknown = np.bincount(parent[np.isnan(place) | (row == 0)] + 1, minlength=len(tree.parent) + 1)
+    order = np.lexsort((place, row, parent))
+    heads = np.ones(len(order), dtype=bool)
+    heads[1:] = (np.diff(parent[order]) != 0) | (np.diff(row[order]) != 0)
+    at = np.arange(len(order))
+    slot = np.empty(len(order), dtype=np.int64)
+    slot[order] = at - np.maximum.accumulate(np.where(heads, at, 0))
+    whole = unknown[parent + 1] == 0
+    found[whole, 0] = slot[whole]
     return found

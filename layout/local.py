@@ -41,7 +41,8 @@ class Problem:
         least_width: The width that the group's title needs.
         header: Room above the boxes.
         padding: Room beside and below them.
-        hints: How-many-th from the left each box stood before, or None; empty where nothing stood before.
+        hints: How-many-th from the left each box stood before, in its row where `rows` are known, else of all; None
+            where that is not known; empty where nothing stood before.
         rows: In which row each box stood before; empty where that is not known of all.
         rooms: Of each box, how much room its stubs take on the left and on the right, and how high they stand; empty
             where no box has any.

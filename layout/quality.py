@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from graphreel.graph.types import IntColumn
 from graphreel.layout.check import count_overlaps, edges_through_boxes
@@ -49,6 +50,23 @@ def measured(view: VisibleGraph, placement: Placement) -> Quality:
         area=placement.size[0] * placement.size[1],
         drawn=float(np.mean(np.diff(placement.route_start) > 0)) if len(view.edge_source) else 1.0,
     )
+
+
+def crossings_among(placement: Placement, edges: npt.NDArray[np.bool_]) -> int:
+    """How many pairs of these edges cross, of those that are drawn."""
+    pieces = segments(placement.route_start, placement.route_points)
+    chosen = edges[pieces.edge]
+    return count_crossings(*as_lines(flattened(pieces.points[chosen]), pieces.edge[chosen]))
+
+
+def crossings_of_all(view: VisibleGraph, placement: Placement) -> int:
+    """How many pairs of edges cross if those that stubs tell are straight lines from middle to middle."""
+    pieces = segments(placement.route_start, placement.route_points)
+    lines, edge = as_lines(flattened(pieces.points), pieces.edge)
+    told = np.flatnonzero(np.diff(placement.route_start) == 0)
+    middles = placement.rects[:, :2] + placement.rects[:, 2:] / 2
+    straight = np.concatenate((middles[view.edge_source[told]], middles[view.edge_target[told]]), axis=1)
+    return count_crossings(np.concatenate((lines, straight)), np.concatenate((edge, told)))
 
 
 def count_bends(pieces: Segments) -> int:
