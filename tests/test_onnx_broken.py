@@ -1,5 +1,6 @@
 """Files that are cut off, scrambled or hostile: one clear line or a graph, never anything else, never a hang."""
 
+import gc
 import random
 from pathlib import Path
 
@@ -51,6 +52,21 @@ def test_a_cut_off_model_says_so(tmp_path: Path) -> None:
     path.write_bytes(whole[: len(whole) // 2])
     with pytest.raises(BrokenFile, match="beyond the end: the file is cut off, save or download it again"):
         open_trace(path)
+
+
+@pytest.mark.parametrize("collecting", [True, False])
+def test_the_garbage_collector_is_left_as_it_was(tmp_path: Path, *, collecting: bool) -> None:
+    whole, broken = save(weighted_mlp(), tmp_path / "whole.onnx"), tmp_path / "broken.onnx"
+    broken.write_bytes(whole.read_bytes()[:100])
+    before = gc.isenabled()
+    try:
+        (gc.enable if collecting else gc.disable)()
+        open_trace(whole)
+        with pytest.raises(BrokenFile):
+            open_trace(broken)
+        assert gc.isenabled() is collecting
+    finally:
+        (gc.enable if before else gc.disable)()
 
 
 def test_a_model_without_a_graph_says_so(tmp_path: Path) -> None:

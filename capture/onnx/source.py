@@ -1,5 +1,8 @@
 """ONNX models as a source of the registry: how one is told from other files, and read as a trace of one graph."""
 
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from graphreel.capture.onnx.loading import load_model
@@ -25,7 +28,23 @@ class OnnxSource:
 
     def read(self, path: Path, progress: Progress) -> Trace:
         """The model as a trace of one iteration; raises BrokenFile, or MissingExtra without the onnx package."""
-        model = load_model(path)
-        graph = read_model(model, progress)
+        with _garbage_left():
+            graph = read_model(load_model(path), progress)
         versions = {name: graph.meta[name] for name in ("producer", "ir_version", "opsets") if name in graph.meta}
         return SingleGraphTrace(path, graph, TraceInfo(source="onnx", versions=versions))
+
+
+@contextmanager
+def _garbage_left() -> Iterator[None]:
+    """Leave cycles of garbage for later: a file makes none, but a hundred thousand nodes have all looked through often.
+
+    What is freed without the collector still is, and whoever had switched it off finds it off.
+    """
+    if not gc.isenabled():
+        yield
+        return
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
