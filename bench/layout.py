@@ -119,7 +119,8 @@ def show(name: str, way: str, found: Measurement, ours: Measurement | None) -> N
         crossings = quality.crossings / max(ours.quality.crossings, 1)
         ratios = f"   × {found.seconds / ours.seconds:.2f} time, × {crossings:.2f} crossings"
     print(
-        f"{name:26}{way:20}{found.seconds:8.3f} s {quality.crossings:7} crossings ({found.all} all, {found.same} same) {quality.through_boxes:6} through"
+        f"{name:26}{way:20}{found.seconds:8.3f} s {quality.crossings:7} crossings"
+        f" ({found.all} all, {found.same} same) {quality.through_boxes:6} through"
         f" {quality.overlaps:4} overlaps {quality.bends:6} bends {quality.length / 1e6:8.2f} Mpx"
         f" {quality.area / 1e6:9.1f} Mpx² {quality.drawn:.0%} drawn{ratios}",
         flush=True,
