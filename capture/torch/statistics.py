@@ -18,6 +18,7 @@ from torch._C import _has_storage
 from torch.nn import Parameter
 
 from graphreel.capture.torch.keyframes_writes import Written, tensors_given
+from graphreel.capture.torch.ops import OpInfo
 from graphreel.capture.torch.quiet import NoFunctions, NoHistory, NoModes
 from graphreel.capture.torch.spared import let_through
 from graphreel.capture.torch.statistics_copies import SMALL, Chunks, Group, Key, Kind, bytes_to_copy, copy_bytes
@@ -51,6 +52,7 @@ class StatisticsWatch(Silent):
         # Those of the recorder, which has one table.
         self._chunks = table.kept.setdefault(Chunks, Chunks())
         self._written = Written()
+        self._first_alone: dict[int, bool] = {}
         self._devices: dict[torch.device, DeviceRows] = {}
         self._last: dict[int, _Seen] = {}
         self._alike: list[tuple[Key, Key]] = []
@@ -70,7 +72,7 @@ class StatisticsWatch(Silent):
         else:
             for number, tensor in zip(outputs, tensors_given(out), strict=True):
                 self._take((event, number), tensor)
-        if writes:
+        if writes and not (args and out is args[0] and self._writes_first_alone(info)):
             for tensor in self._written.tensors(info, args, kwargs):
                 if tensor is not out and (number := self._table.number_of(tensor)) not in outputs:
                     self._take((event, number), tensor)
@@ -113,11 +115,24 @@ class StatisticsWatch(Silent):
         self._found.clear()
         return replace(record, value_columns={**record.value_columns, **columns})
 
+    def _writes_first_alone(self, info: OpInfo) -> bool:
+        """Whether an operation writes its first argument and nothing else, so that what it gives is all to be taken."""
+        found = self._first_alone.get(info.index)
+        if found is None:
+            found = not info.hidden_writes and info.written == {*info.arguments[:1]}
+            self._first_alone[info.index] = found
+        return found
+
     def _take(self, key: Key, tensor: Tensor, same: _Seen | None = None) -> None:
         """Copy a tensor, or reduce it at once, unless it shows just what another one did that was taken."""
         if _is_plain(tensor):
             kind = tensor.dtype, tensor.numel() if tensor.is_contiguous() else (tensor.shape, tensor.stride())
-            place = _place_of(tensor)
+            try:
+                place = tensor.data_ptr()
+            except RuntimeError as error:
+                # What stands for a tensor inside PyTorch has no memory of its own.
+                let_through(error)
+                place = 0
             if same is not None and place == same[1] and kind == same[2]:
                 self._alike.append((key, same[0]))
                 self._last[key[1]] = same
@@ -172,15 +187,6 @@ def _is_plain(tensor: Tensor) -> bool:
         and tensor.layout is torch.strided
         and not (tensor.is_nested or tensor.is_neg() or tensor.is_conj() or tensor._is_zerotensor())
     )
-
-
-def _place_of(tensor: Tensor) -> int:
-    """Where the first element lies; 0 where that is nowhere, as in what stands for a tensor inside PyTorch."""
-    try:
-        return tensor.data_ptr()
-    except RuntimeError as error:
-        let_through(error)
-        return 0
 
 
 def _has_memory(tensor: Tensor) -> bool:
