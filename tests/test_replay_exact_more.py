@@ -20,15 +20,8 @@ DIFFERENT = {
 }
 """Programs with a node that does not give the same twice."""
 
-MISSING = {
-    # A model that is never called: nothing tells its making from the pass, and of what was made before only a module's
-    # call, a backward or a step lets the keyframe know that it is wanted.
-    "per-sample-gradients": "aten.uniform_.default",
-}
-"""Programs with a node in their first pass whose input is not in the keyframe."""
 
-
-@pytest.mark.parametrize("name", [name for name in PROGRAMS if name not in DIFFERENT.keys() | MISSING.keys()])
+@pytest.mark.parametrize("name", [name for name in PROGRAMS if name not in DIFFERENT])
 def test_it_replays_bit_for_bit(name: str, tmp_path: Path) -> None:
     trace = recorded(tmp_path / "run.reel", PROGRAMS[name])
     assert check_exact(trace) > 3
@@ -42,16 +35,6 @@ def test_what_may_differ_is_no_more_than_the_node_that_is_known(name: str, tmp_p
         graph = trace.graph(iteration.index)
         assert {graph.node(each.node).op for each in result.differences} <= {DIFFERENT[name]}
         assert not result.missing
-
-
-@pytest.mark.parametrize("name", MISSING)
-def test_what_cannot_be_executed_is_named(name: str, tmp_path: Path) -> None:
-    trace = recorded(tmp_path / "run.reel", PROGRAMS[name])
-    first, *others = [Session(trace, each.index).run(Request(verify=True)) for each in trace.iterations]
-    assert {trace.graph(0).node(each.node).op for each in first.missing} == {MISSING[name]}
-    assert all("is not in the keyframe" in each.reason for each in first.missing)
-    assert others
-    assert all(each.exact for each in others)
 
 
 @pytest.mark.parametrize("name", examples.EXAMPLES)

@@ -30,10 +30,18 @@ class Boundary:
         self.turns = Turns(self._may_end_here, self.optimizers.count_unused)
         self._mode, self._table, self._stacks = mode, mode.table, mode.stacks
         self._may_cut, self._cut = may_cut, cut
+        self._counted: int | None = None
 
     def trained(self) -> bool:
         """Whether autograd noted down anything since the pass began."""
         return _get_sequence_nr() != self._mode.base
+
+    def autograd_number(self) -> int:
+        """The first number that autograd gives, or gave, within a pass that begins now.
+
+        The operation that begins one has had its number before anyone hears of it.
+        """
+        return _get_sequence_nr() if self._counted is None else self._counted
 
     def operation(self, info: OpInfo, frame: FrameType | None, args: Sequence[Any]) -> None:
         """An operation is about to run: perhaps it begins the next pass."""
@@ -51,7 +59,9 @@ class Boundary:
         # Within a library, many operations have the same lines of the user's, and what reads a result says more.
         exact = taking is not Taking.RESULT or (frame is not None and self._stacks.is_users(frame.f_code))
         if turns.operation(at := (info.index, self._stacks.number(frame)), taking, counts, exact=exact):
+            self._counted = self._mode.base + log.events[-1][9] if log.events else None
             self._cut(at)
+            self._counted = None
 
     def _may_end_here(self) -> bool:
         """Whether a pass without a step may be over: without gradients, or without any optimizer."""

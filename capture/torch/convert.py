@@ -20,7 +20,7 @@ from graphreel.capture.torch.log import (
 )
 from graphreel.capture.torch.losses import unscaled
 from graphreel.capture.torch.places import Places
-from graphreel.capture.torch.preparation import kept_events
+from graphreel.capture.torch.preparation import aliases_in_loop, kept_events
 from graphreel.capture.torch.stacks import Line
 from graphreel.capture.torch.storages import Values
 from graphreel.capture.torch.variants import Model, variant_of
@@ -69,7 +69,7 @@ class Converter:
         watches, log.watches = log.watches, ()
         autograd, log.autograd = log.autograd, None
         starts, ends = (np.fromiter(column, np.int64, len(column))[kept] for column in (log.starts, log.ends))
-        begin = int(starts[0]) if log.first and len(kept) else log.begin_ns
+        begin = int(starts[0]) if (log.first or log.preparation) and len(kept) else log.begin_ns
         columns = {}
         if log.level is not None and log.level.has_timing:
             columns = {"start_ns": starts - begin, "duration_ns": ends - starts}
@@ -191,7 +191,7 @@ class GraphOfPass:
         self._log, self._lines, self._signatures = log, lines, signatures
         self._builder = GraphBuilder({"framework": "torch"})
         self._sources: dict[int, int] = {}
-        self._values = Values(self._builder, log)
+        self._values = Values(self._builder, log, aliases_in_loop(log))
         self._places = Places(self._builder, log, self._source)
         self._node_of: dict[int, int] = {}
         self._made_by: dict[int, int] = {}

@@ -18,6 +18,7 @@ from torch.nn import Parameter
 from graphreel.capture.torch.bare_storages import with_tensors
 from graphreel.capture.torch.errors import CannotKeep
 from graphreel.capture.torch.keyframes_collect import Collected, Kept
+from graphreel.capture.torch.keyframes_early import Early
 from graphreel.capture.torch.keyframes_environment import environment
 from graphreel.capture.torch.keyframes_layouts import RowOf, view_of
 from graphreel.capture.torch.keyframes_memory import Memory
@@ -30,6 +31,9 @@ from graphreel.capture.torch.tensors import TensorTable
 from graphreel.capture.torch.watch import Call, Numbering, Silent
 from graphreel.tracefile.extras import Finding
 from graphreel.tracefile.model import IterationRecord
+from graphreel.tracefile.tensors import TensorView
+
+_TOO_LARGE = "what the program did before the pass began is larger than --keyframe-limit"
 
 Taken = tuple[int, int]
 """An event, and the place of a tensor among those that it takes."""
@@ -39,9 +43,10 @@ class KeyframeWatch(Silent):
     """Keeps the keyframe of one pass, up to so many bytes.
 
     The first pass of a program may begin with its preparations, of which most fall away in the end (see
-    `kept_events`). Until it is clear that the pass has begun, parameters are not kept, since they are still being
+    `preparation`). Until it is clear that the pass has begun, parameters are not kept, since they are still being
     filled; whenever a model is made, all that was kept so far is let go; and when the pass begins, a member of a module
-    is kept when it is next taken, however it came to be what it is.
+    is kept when it is next taken, however it came to be what it is. What operations make until then is kept when it is
+    taken, as if it came from outside, and is so if the loop turns out to begin after they ran.
     """
 
     def __init__(self, limit: int, log: PassLog, table: TensorTable) -> None:
@@ -55,6 +60,8 @@ class KeyframeWatch(Silent):
         self._environment: dict[str, Any] = {}
         self._early, self._preparation, self._lost_early = log.first, log.preparation, False
         self._begin = 0
+        self._early_ones = Early(self._memory)
+        self._beside: set[int] = set()
 
     @property
     def keeps(self) -> bool:
@@ -75,12 +82,16 @@ class KeyframeWatch(Silent):
             for number, tensor in zip(inputs, tensors_in([*given, *kwargs.values()] if kwargs else given), strict=True):
                 if tensor is not None:
                     self._look((event, position), number, tensor, writes=writes)
-                    if self._states.all[number].blank and self._reads(info, tensor, args, kwargs):
-                        self._states.accept(self._states.all[number])
-                        self._changes.append(((event, position), self._kept(tensor, self._memory.again), True))
+                    state = self._states.all[number]
+                    reads = (state.blank or state.early) and self._reads(info, tensor, args, kwargs)
+                    if state.blank and reads and not tensor.is_meta:
+                        self._states.accept(state)
+                        self._note_change((event, position), tensor)
+                    if state.early and not (self._early and isinstance(tensor, Parameter)):
+                        self._keep_early(event, number, tensor, waits=not reads and writes, looks=not reads)
                     position += 1
             self._random.before(event, info, args, kwargs)
-        if self._memory.keeps and self._memory.nbytes + self._random.nbytes > self._limit:
+        if self._is_over():
             self._let_go()
 
     def after(self, call: Call, out: Any, outputs: tuple[int, ...]) -> None:
@@ -95,6 +106,8 @@ class KeyframeWatch(Silent):
         if not info.takes_storage:
             for tensor in self._written.tensors(info, args, kwargs):
                 self._states.wrote(self._table.numbers.get(id(tensor), -1))
+                if self._early:
+                    self._early_ones.wrote(tensor)
         self._random.after(event, info)
 
     def ended(self) -> None:
@@ -108,10 +121,14 @@ class KeyframeWatch(Silent):
         if not self._memory.keeps:
             return replace(record, findings=(*record.findings, self._too_large()))
         collected = Collected(record.graph, self._memory, numbering)
+        made = {number for _, number in numbering.given if number not in numbering.entered}
         for number, value in numbering.entered.items():
-            collected.add(value, self._chosen(number, collected))
+            kept = self._chosen(number, collected)
+            if number in self._beside and self._log.tensors[number][3] in made and isinstance(kept, TensorView):
+                kept = replace(kept, storage=-1, layout="base")
+            collected.add(value, kept)
         for (event, position), view, in_place in self._changes:
-            collected.change(event, position, view, in_place=in_place)
+            collected.change(event, position, self._there(view), in_place=in_place)
         keyframe = collected.keyframe(self._random.found, self._environment)
         return replace(record, keyframe=keyframe)
 
@@ -123,10 +140,19 @@ class KeyframeWatch(Silent):
             self._states.forget()
         if len(log.scopes) > 1 or len(log.steps) > 1 or torch._C._current_autograd_node() is not None:
             self._early, self._begin = False, len(self._memory)
+            self._keep_waiting()
         # Whichever of the preparations are kept in the end, the first to draw needs its state.
         self._random.forget(let_go=False)
 
+    def _keep_waiting(self) -> None:
+        for number, event in self._early_ones.take_waiting():
+            state = self._states.all.get(number)
+            tensor = None if state is None else self._states.live(state)
+            kept = "it is gone, as it was before the pass began" if tensor is None else self._view(number, tensor)
+            self._entries.setdefault(number, []).append((event, kept))
+
     def _forget_early(self) -> None:
+        self._early_ones.forget()
         self._memory.forget(let_go=True)
         self._random.forget(let_go=True)
         self._entries.clear()
@@ -143,9 +169,29 @@ class KeyframeWatch(Silent):
         elif self._is_changed(state, tensor, writes=writes):
             self._states.accept(state)
             if state.memory:
-                self._changes.append((taken, self._kept(tensor, self._memory.again), True))
+                self._note_change(taken, tensor)
             else:
                 self._changes.append((taken, self._view(number, tensor), False))
+
+    def _note_change(self, taken: Taken, tensor: Tensor) -> None:
+        """The memory of a tensor was written where nothing showed it."""
+        self._changes.append((taken, self._kept(tensor, self._memory.again), True))
+        if self._early:
+            self._early_ones.wrote(tensor)
+
+    def _keep_early(self, event: int, number: int, tensor: Tensor, *, waits: bool, looks: bool) -> None:
+        """Keep what was met before the pass began as it is now, unless it is kept and has not been written since."""
+        state, kept = self._states.all[number], number in self._entries
+        row = self._memory.find(tensor.untyped_storage()) if state.memory else None
+        if kept and (row is not None or not state.memory):
+            self._early_ones.used(-1 if row is None else row)
+        elif self._early and (waits or (looks and kept)):
+            self._early_ones.waits(tensor, number, event)
+        else:
+            before = len(self._memory)
+            self._entries.setdefault(number, []).append((event, self._view(number, tensor)))
+            if self._early and state.made:
+                self._early_ones.copied(before)
 
     def _reads(self, info: OpInfo, tensor: Tensor, args: Sequence[Any], kwargs: Mapping[str, Any] | None) -> bool:
         """Whether an operation looks at the numbers of a tensor that it takes; what it writes, it most often fills."""
@@ -164,7 +210,9 @@ class KeyframeWatch(Silent):
         state = self._states.add(number, tensor, made=False)
         state.early = self._early
         if not (self._early and isinstance(tensor, Parameter)):
-            self._entries.setdefault(number, []).append((event, self._view(number, tensor, since)))
+            kept = self._view(number, tensor, since)
+            self._early_ones.needed(kept)
+            self._entries.setdefault(number, []).append((event, kept))
 
     def _view(self, number: int, tensor: Tensor, since: int = 0) -> Kept:
         """A tensor with its memory, unless that is known to be the memory of a tensor that an operation made."""
@@ -173,6 +221,10 @@ class KeyframeWatch(Silent):
     def _is_made(self, number: int, tensor: Tensor) -> bool:
         base = self._states.all.get(self._log.tensors[number][3])
         if base is None or not base.made or base.memory != memory_of(tensor):
+            return False
+        if base.early:
+            # Whether that operation becomes a node turns out in the end.
+            self._beside.add(number)
             return False
         return self._memory.find(tensor.untyped_storage()) is None
 
@@ -188,12 +240,24 @@ class KeyframeWatch(Silent):
         if self._lost_early or len(entries) > 1:
             first = collected.first_event(number, self._log)
             if entries and self._lost_early and first < entries[0][0]:
-                return "what the program did before the pass began is larger than --keyframe-limit"
-            entries = [entry for entry in entries if entry[0] <= first] or entries
-        return entries[-1][1] if entries else "it was made while the program prepared its run"
+                return _TOO_LARGE
+            later = [entry for entry in entries if entry[0] > first]
+            entries = [entry for entry in entries if entry[0] <= first] or later
+            if later and self._early_ones.is_gone(entries[-1][1]):
+                entries = later
+        return self._there(entries[-1][1]) if entries else "it was made while the program prepared its run"
+
+    def _there(self, kept: Kept) -> Kept:
+        return _TOO_LARGE if self._early_ones.is_gone(kept) else kept
+
+    def _is_over(self) -> bool:
+        return self._memory.keeps and self._memory.nbytes + self._random.nbytes > self._limit
 
     def _let_go(self) -> None:
-        """Too large: of the preparations alone, begin anew without them; else keep nothing."""
+        """Too large: do without what operations made before; then begin anew without the preparations; or stop."""
+        self._early_ones.let_go(self._limit - self._random.nbytes, again=self._early)
+        if not self._is_over():
+            return
         if self._early:
             self._lost_early = True
             self._forget_early()

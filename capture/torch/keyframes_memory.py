@@ -17,11 +17,12 @@ _WHOLE = 1 << 20
 
 @dataclass(slots=True)
 class _Row:
-    """The copied part of a piece of memory, from byte `begin` to `end`, in pieces. `again`: a copy of later."""
+    """The copied part of a piece of memory, from byte `begin` to `end`, in pieces; `key` is its storage."""
 
     device: str
     begin: int
     end: int
+    key: int = 0
     pieces: list[Tensor] = field(default_factory=list)
     gone: bool = False
 
@@ -62,7 +63,7 @@ class Memory:
         number = self.find(storage, since)
         if number is None:
             number = len(self._rows)
-            self._rows.append(_Row(str(storage.device), begin, begin))
+            self._rows.append(_Row(str(storage.device), begin, begin, storage._cdata))
             # The reference keeps the address, by which a storage goes, from being given to another; not the memory.
             self._live[storage._cdata] = number, StorageWeakRef(storage)
             self._addresses[storage.data_ptr()] = storage._cdata
@@ -81,7 +82,7 @@ class Memory:
         found = self.find(storage)
         begin, end = (self._rows[found].begin, self._rows[found].end) if found is not None else (0, storage.nbytes())
         self._rows.append(
-            _Row(str(storage.device), begin, end, [self._copy(storage, begin, min(end, storage.nbytes()))])
+            _Row(str(storage.device), begin, end, pieces=[self._copy(storage, begin, min(end, storage.nbytes()))])
         )
         return len(self._rows) - 1
 
@@ -92,6 +93,19 @@ class Memory:
     def is_gone(self, row: int) -> bool:
         """Whether a row was let go."""
         return self._rows[row].gone
+
+    def outdate(self, storage: UntypedStorage) -> None:
+        """Copy a memory anew when it is met next, since what it holds now is what will be needed."""
+        self._live.pop(storage._cdata, None)
+        self._live.pop(self._addresses.pop(storage.data_ptr(), 0), None)
+
+    def drop(self, row: int, *, again: bool) -> None:
+        """Let go of a row; with `again`, copy its memory anew when it is met next."""
+        if again and self._live.get(self._rows[row].key, (-1,))[0] == row:
+            del self._live[self._rows[row].key]
+        self._rows[row].gone = True
+        self._rows[row].pieces.clear()
+        self.nbytes -= self._rows[row].end - self._rows[row].begin
 
     def forget(self, *, let_go: bool) -> None:
         """Copy every memory anew when it is met next; with `let_go`, also let go of what was copied."""

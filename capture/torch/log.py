@@ -140,7 +140,8 @@ class PassLog:
         handed: Numbers that operations handed to the program, by event.
         losses: The tensors that backward started from, in order.
         scalars: Numbers known otherwise, such as learning rates.
-        preparation: How many events at the front only prepared the run, up to the last parameter of a module.
+        preparation: How many events at the front only prepared the run: up to the last parameter of a module, or all
+            before the loop once it is known where that begins.
         first: Whether more of the program's preparations may stand at the front.
         watches: What looked at the pass's tensors; each adds to the iteration.
         autograd: What was seen of the autograd graph, where that was wanted.

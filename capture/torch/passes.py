@@ -10,7 +10,6 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch._C._autograd import _get_sequence_nr
 from torch.optim import Optimizer
 
 from graphreel.capture.options import Level, RecordOptions
@@ -23,6 +22,7 @@ from graphreel.capture.torch.light import Light
 from graphreel.capture.torch.log import PassLog
 from graphreel.capture.torch.modules import ModuleNames, RootNames
 from graphreel.capture.torch.ops import OpInfo
+from graphreel.capture.torch.preparation import loop_turned
 from graphreel.capture.torch.profiler import Profiler
 from graphreel.capture.torch.pushing import Pushed
 from graphreel.capture.torch.turns import CALL, Position
@@ -146,7 +146,7 @@ class Passes:
             self.names.begin()
         self.turns.begin(at, worked=worked)
         self._mode.watch = self._table.entered = self._mode.before = None
-        self._mode.base = _get_sequence_nr()
+        self._mode.base = self._boundary.autograd_number()
         level = None if self._marked and not self.by_hand else self._options.level_at(self._index)
         if self.light.begin(self._index, now, level) or (level is None and not self._is_noted()):
             self._mode.log = None
@@ -177,6 +177,7 @@ class Passes:
 
     def next(self, at: Position | None) -> None:
         """End the pass under way and begin the next, which this position made begin."""
+        loop_turned(self._mode.log, at)
         self._finish()
         self.begin(self._end_ns, at)
 

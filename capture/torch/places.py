@@ -63,6 +63,9 @@ class Places:
 
     def __post_init__(self) -> None:
         self._any_again = any(note.is_again for note in self.log.scopes)
+        if self.log.preparation:
+            # The graph of autograd that was made there is no sign of a forward here.
+            self._counter = self.log.events[self.log.preparation - 1][9]
 
     def place(self, index: int, event: Event, above: int) -> tuple[int, Phase, int]:
         """Scope, phase and forward event of an event. `above` is the event that made its first input, or -1."""

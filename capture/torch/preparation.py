@@ -1,6 +1,12 @@
-"""What a program did to prepare its run, and which of it the first pass needs."""
+"""What a program did to prepare its run, and which of it the first pass needs.
 
-from graphreel.capture.torch.log import NO_ALIAS, NO_TENSOR, Event, PassLog
+Once the loop has turned, it is known where it began: where the turn began that the second one repeats. What stands
+before that is no part of the first iteration, which so looks like those after it. Where no turn has been repeated, only
+what the first pass takes in tells.
+"""
+
+from graphreel.capture.torch.log import NO_ALIAS, NO_TENSOR, PassLog, RawEvent
+from graphreel.capture.torch.turns import CALL, Position
 from graphreel.graph import ValueKind
 
 _KEPT_APART = (ValueKind.PARAMETER, ValueKind.BUFFER)
@@ -15,7 +21,7 @@ def kept_events(log: PassLog) -> list[int]:
     events = range(log.preparation, len(log.events))
     if not log.first:
         return list(events)
-    begin = next((index for index in events if _belongs(log.event(index))), None)
+    begin = _work_begin(log)
     if begin is None:
         return list(events)
     memory = _memories(log)
@@ -53,11 +59,81 @@ def _memories(log: PassLog) -> list[int]:
     return found
 
 
-def _belongs(event: Event) -> bool:
+def _work_begin(log: PassLog) -> int | None:
+    """The first event that is part of the pass beyond doubt; None where there is none."""
+    return next((at for at in range(log.preparation, len(log.events)) if _belongs(log.events[at])), None)
+
+
+def _belongs(raw: RawEvent) -> bool:
     """Whether an event is part of a pass beyond doubt: in a module, in backward, or in an optimizer's step."""
-    return bool(event.scope or event.step) or event.autograd is not None
+    return bool(raw[5] or raw[6]) or raw[7] is not None
 
 
 def _data(log: PassLog, inputs: tuple[int, ...]) -> set[int]:
     """Those inputs that are no parameters and no buffers."""
     return {n for n in inputs if n != NO_TENSOR and (n not in log.names or log.names[n][0] not in _KEPT_APART)}
+
+
+def loop_turned(log: PassLog | None, at: Position | None) -> None:
+    """The program's first pass is over, since the next turn begins at this position, or, without one, with a step.
+
+    If that is where the work of the pass began, or what stood before it, the loop began there. All before that is
+    preparation then; else nothing more is known of it. Nor if the turn begins by writing memory that was there before:
+    what that held could not be told from what is written.
+    """
+    if log is None or not log.first or log.level is None:
+        return
+    work = _work_begin(log)
+    begin = None if work is None else _first_at(log, at, work)
+    if begin is not None and work is not None and not _writes_outside(log, begin, work):
+        log.preparation, log.first = begin, False
+
+
+def _first_at(log: PassLog, at: Position | None, work: int) -> int | None:
+    """The first event at a position, if that is no later than the first event of the pass's work."""
+    raw = log.events[work]
+    if at is None:
+        return work if raw[6] else None
+    if at[0] != CALL:
+        return next((event for event in range(log.preparation, work) if _is_at(log.events[event], at)), None)
+    scope = raw[5]
+    while log.scopes[scope].parent:
+        scope = log.scopes[scope].parent
+    return work if scope and not raw[6] and log.scopes[scope].stack == at[1] else None
+
+
+def _is_at(raw: RawEvent, at: Position) -> bool:
+    return (raw[0], raw[4]) == at
+
+
+def _writes_outside(log: PassLog, begin: int, end: int) -> bool:
+    """Whether some of these events writes memory that none of them has made."""
+    events = [log.event(index) for index in range(begin, end)]
+    writing = [event for event in events if event.op.written or event.op.hidden_writes]
+    if not writing:
+        return False
+    memory = _memories(log)
+    made = {output for event in events for output in event.outputs if output not in event.inputs}
+    return any(memory[n] not in made for event in writing for n in event.inputs if n != NO_TENSOR)
+
+
+def aliases_in_loop(log: PassLog) -> dict[int, int]:
+    """For each tensor that is older than the loop, the first one of the loop that shares its memory, or -1.
+
+    Also for one that shares memory with a tensor that is older. Nothing where it is not known where the loop began.
+    """
+    if log.first or not log.preparation:
+        return {}
+    memory = _memories(log)
+    seen = (n for raw in log.events[: log.preparation] for n in (*raw[1], *raw[10]))
+    old = max(seen, default=NO_TENSOR)
+    first: dict[int, int] = {}
+    found: dict[int, int] = {}
+    for raw in log.events[log.preparation :]:
+        for n in (*raw[1], *raw[10]):
+            if n == NO_TENSOR:
+                continue
+            owner = first.setdefault(memory[n], n)
+            if n not in found and (n <= old or NO_ALIAS < log.tensors[n][3] <= old):
+                found[n] = NO_ALIAS if owner == n else owner
+    return found

@@ -1,5 +1,6 @@
 """Which value a tensor is at a moment: memory, versions of memory, and writes that reach other views of it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from graphreel.capture.torch.log import NO_ALIAS, PassLog
@@ -20,6 +21,7 @@ class Values:
     """Turns tensors into values, in execution order. A write gives a new value of the same storage, one version on.
 
     Attributes:
+        aliases: The tensor whose memory one from outside shares, or -1, where that is not as it was noted down.
         entered: The value that each tensor from outside is when it is first taken.
         given: The value that an event made or wrote, by event and tensor.
         ports: How many outputs each node has so far.
@@ -28,6 +30,7 @@ class Values:
 
     builder: GraphBuilder
     log: PassLog
+    aliases: Mapping[int, int] = field(default_factory=dict)
     entered: dict[int, int] = field(default_factory=dict)
     given: dict[tuple[int, int], int] = field(default_factory=dict)
     ports: dict[int, int] = field(default_factory=dict)
@@ -90,7 +93,7 @@ class Values:
 
     def _enter(self, tensor: int) -> int:
         """Let a tensor enter the graph from outside."""
-        alias = self.log.tensors[tensor][3]
+        alias = self.aliases.get(tensor, self.log.tensors[tensor][3])
         base = NONE
         if alias != NO_ALIAS:
             base = self.read(alias)
