@@ -56,7 +56,7 @@ class Groups:
         self.has_rooms = _any_by_group(tree, np.any(rooms > 0, axis=1))
         self.hints = _hints(tree, before)
         self.has_hints = _any_by_group(tree, ~np.isnan(before.place))
-        self.upward = (tree.column == Phase.BACKWARD).tolist()
+        self.column = tree.column.tolist()
 
     def key(self, group: int, shapes: IntColumn) -> tuple[object, ...]:
         """What tells a group apart from others, given the shapes of all boxes in the order of `tree.child`."""
@@ -64,8 +64,12 @@ class Groups:
         legs = self.rows[self.row_start[group + 1] : self.row_start[group + 2]]
         after = self.after[self.after_start[group + 1] : self.after_start[group + 2]]
         hints = self.hints[low:high].tobytes() if self.has_hints[group + 1] else b""
-        upward = group != NONE and self.upward[group]
-        return shapes[low:high].tobytes(), legs.tobytes(), after.tobytes(), hints, upward, self.tree.is_frame(group)
+        column = self._column(group)
+        turned = column == Phase.BACKWARD, column == Phase.OPTIMIZER
+        return shapes[low:high].tobytes(), legs.tobytes(), after.tobytes(), hints, turned, self.tree.is_frame(group)
+
+    def _column(self, group: int) -> int:
+        return NONE if group == NONE else self.column[group]
 
     def problem(self, group: int, sizes: list[tuple[float, float]], inside: list[Arrangement | None]) -> Problem:
         """What is to be laid out, given sizes of all boxes and arrangements of the groups among them."""
@@ -88,8 +92,9 @@ class Groups:
             rows=() if beside else self._rows_before(low, high),
             rooms=tuple(map(tuple, self.sorted_rooms[low:high].tolist())) if self.has_rooms[group + 1] else (),
             after=tuple(map(tuple, after)),
-            upward=group != NONE and self.upward[group],
+            upward=self._column(group) == Phase.BACKWARD,
             beside=beside,
+            narrow=self._column(group) == Phase.OPTIMIZER,
         )
 
     def _nets(self, group: int, rows: list[Row], inside: list[Arrangement | None]) -> tuple[Net, ...]:

@@ -49,6 +49,7 @@ class Problem:
         after: Pairs of boxes of which the second stands lower, though no edge between them is drawn.
         upward: Whether edges go up: entries lie in the bottom border, exits in the top border.
         beside: Whether the boxes are columns, which stand beside each other.
+        narrow: Whether rows should be short, because the group stands beside tall ones.
     """
 
     sizes: tuple[tuple[float, float], ...]
@@ -64,6 +65,7 @@ class Problem:
     after: tuple[tuple[int, int], ...] = ()
     upward: bool = False
     beside: bool = False
+    narrow: bool = False
 
     def __hash__(self) -> int:
         # Nets are many and slow to hash; problems of boxes of the same sizes in the same order rarely differ in them.

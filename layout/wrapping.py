@@ -5,13 +5,14 @@ from graphreel.layout.local import Problem
 from graphreel.layout.ranking import check_ranks
 from graphreel.layout.types import LayoutOptions
 
-_ASPECT = 1.6
-_LEAST_WIDTH = 1600.0
+_ASPECT, _LEAST_WIDTH = 1.6, 1600.0
+_NARROW_ASPECT, _LEAST_NARROW_WIDTH = 0.6, 1000.0
+"""The same for the optimizer, which stands beside forward and backward, and these are tall."""
 
 
 def wrap(problem: Problem, flow: Flow, ranks: list[int], options: LayoutOptions) -> tuple[list[int], bool]:
     """The rows of one group, those that stood before where they still do (see `wrap_rows`)."""
-    found, broken = wrap_rows(flow, problem.cells(), ranks, options)
+    found, broken = wrap_rows(flow, problem.cells(), ranks, options, narrow=problem.narrow)
     return kept_rows(flow, list(problem.rows)) or found, broken
 
 
@@ -26,7 +27,7 @@ def kept_rows(flow: Flow, rows: list[int]) -> list[int] | None:
 
 
 def wrap_rows(
-    flow: Flow, cells: list[tuple[float, float]], ranks: list[int], options: LayoutOptions
+    flow: Flow, cells: list[tuple[float, float]], ranks: list[int], options: LayoutOptions, *, narrow: bool = False
 ) -> tuple[list[int], bool]:
     """The rows after breaking those that are wider than a screen and wider than a picture of good proportions.
 
@@ -37,7 +38,8 @@ def wrap_rows(
     """
     widths = [width + options.node_gap for width, _ in cells]
     area = sum([(w + options.node_gap) * (h + options.rank_gap) for w, h in cells])
-    limit = max([_LEAST_WIDTH, (area * _ASPECT) ** 0.5, *widths])
+    aspect, least = (_NARROW_ASPECT, _LEAST_NARROW_WIDTH) if narrow else (_ASPECT, _LEAST_WIDTH)
+    limit = max([least, (area * aspect) ** 0.5, *widths])
     broken = _widest(ranks, widths) > limit
     if broken:
         ranks = _on_shelves(ranks, widths, _parts(flow), limit)

@@ -225,3 +225,12 @@ def test_one_huge_group_can_be_cancelled_in_its_midst() -> None:
     for looks in (5, 15, 25, 35):
         with pytest.raises(Cancelled):
             lay_out(view, box_sizes(view), progress=_Patient(looks))
+
+
+def test_the_optimizer_stands_in_short_rows_beside_the_tall_columns() -> None:
+    graph = training_step(12)
+    opened = [scope for scope, path in enumerate(graph.paths) if path == "optimizer"]
+    view, placement = placed(graph, opened)
+    _, _, width, height = placement.rects[scopes(view)["optimizer"]].tolist()
+    assert 300 < width < 1200
+    assert height > width / 2
