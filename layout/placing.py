@@ -51,6 +51,7 @@ def place(
     such edges cross. O(vertices + segments).
     """
     wide = reach(layers)
+    progress.step(0, 0)
     spaces = _spaces(layers, wide, options)
     straight = may_be_straight(layers, progress, wrapped=wrapped)
     candidates: list[list[float]] = []
@@ -60,6 +61,7 @@ def place(
             root, shift = aligned(side, wide, progress, left=left)
             candidates.append(_compacted(layers.rows, _Blocks(root, shift, wide), spaces, progress, left=left))
     found = _balanced(layers.rows, candidates, wide, progress)
+    progress.step(0, 0)
     check_places(spaces, found)
     return found
 

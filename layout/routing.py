@@ -45,9 +45,11 @@ class Router:
         self, layers: Layers, x: list[float], options: LayoutOptions, progress: Progress = Unwatched()
     ) -> None:
         self.layers, self.problem, self.options = layers, layers.problem, options
+        progress.step(0, 0)
         right = reach(layers)[1]
         width = max([x[row[-1]] + right[row[-1]] for row in layers.rows if row], default=0.0)
         self.lanes: Lanes = lanes(layers, x, width, options)
+        progress.step(0, 0)
         needed = 2 * self.problem.padding + self.lanes.left + width + self.lanes.right
         self.width = max(needed, self.problem.least_width)
         move = self.problem.padding + self.lanes.left + (self.width - needed) / 2
@@ -55,6 +57,7 @@ class Router:
         for lane in self.lanes.by_net.values():
             lane.x += move
             self._set_outside_ports(lane)
+        progress.step(0, 0)
         self.tracks = Tracks(len(layers.rows))
         self._take_tracks()
         self.tracks.settle()
@@ -157,9 +160,11 @@ class Router:
         self.frame = frame
         self.tops = self._tops(progress, middle=middle)
         start, points = self._legs(progress)
+        progress.step(0, 0)
         way = np.array(points, dtype=np.float64).reshape(-1, 2)
         sizes = np.array(problem.sizes, dtype=np.float64).reshape(-1, 2)
         corners = np.stack((np.array(self.x[:boxes]) - sizes[:, 0] / 2, np.array(self.tops)), axis=1)
+        progress.step(0, 0)
         rows = self.layers.rank[:boxes]
         if problem.upward:
             way[:, 1] = frame.height - way[:, 1]
