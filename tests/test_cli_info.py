@@ -34,7 +34,7 @@ def test_scalars_are_a_small_table(trace: Path, graphreel: CommandLine, monkeypa
 
 
 def test_what_is_not_finite_is_told(trace: Path, graphreel: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = edited(trace, "nan.reel", "UPDATE scalars SET value = NULL WHERE name = 'loss' AND iteration = 1")
+    path = edited(trace, "nan.reel", "UPDATE scalars SET value = NULL WHERE name = 'loss' AND iteration = 2")
     (loss,) = [line for line in shown(graphreel, path, monkeypatch, 80) if line.split()[:1] == ["loss"]]
     assert loss.split()[2] == "nan"
     assert loss.rstrip().endswith("  1 not finite")

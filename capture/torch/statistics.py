@@ -67,7 +67,7 @@ class StatisticsWatch(Silent):
             # Whatever shares the memory holds something else now.
             self._last.clear()
         if type(out) is Tensor:
-            same = self._last.get(inputs[0]) if info.view_of and inputs else None
+            same = self._last.get(inputs[0]) if inputs and any(info.view_of) else None
             self._take((event, outputs[0]), out, same)
         else:
             for number, tensor in zip(outputs, tensors_given(out), strict=True):
@@ -164,6 +164,8 @@ class StatisticsWatch(Silent):
             self._take_on_device(key, tensor)
         elif _is_plain(tensor) and not tensor.is_contiguous() and tensor.numel() * tensor.itemsize <= SMALL:
             self._take(key, in_order(tensor))
+            # It lies elsewhere; where the copy lay comes another tensor.
+            self._last.pop(key[1], None)
         else:
             columns = columns_of(tensor, only_checksum=self._only_checksums)
             if columns is not None:
