@@ -63,7 +63,7 @@ def crossings_of_all(view: VisibleGraph, placement: Placement) -> int:
     """How many pairs of edges cross if those that stubs tell are straight lines from middle to middle."""
     pieces = segments(placement.route_start, placement.route_points)
     lines, edge = as_lines(flattened(pieces.points), pieces.edge)
-    told = np.flatnonzero(np.diff(placement.route_start) == 0)
+    told = np.flatnonzero(np.diff(placement.route_start) == 0).astype(np.int32)
     middles = placement.rects[:, :2] + placement.rects[:, 2:] / 2
     straight = np.concatenate((middles[view.edge_source[told]], middles[view.edge_target[told]]), axis=1)
     return count_crossings(np.concatenate((lines, straight)), np.concatenate((edge, told)))
