@@ -325,9 +325,9 @@ def test_an_iteration_with_a_keyframe_has_checksums() -> None:
 def test_what_comes_where_a_copy_lay_is_not_taken_for_it() -> None:
     ones = torch.ones(())
     with keyframed(STATS) as (kept, recorder), recorder.iteration():
-        for _ in range(200):
+        for size in range(16, 2000):
             # Put in order, the expanded ones take as much memory as the quotients that come next.
-            ones.expand(64, 1).div(64.0)
+            ones.expand(size, 1).div(64.0)
     quotients = nodes(kept.records[0].graph, "aten.div.Tensor")
     assert {stats(kept.records[0], each).max for each in quotients} == {1 / 64}
 
