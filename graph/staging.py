@@ -30,6 +30,7 @@ class StringTable(dict[str, int]):
         return number
 
     def __call__(self, text: str) -> int:
+        """The number of a string, as by `[]`."""
         return self[text]
 
 

@@ -88,7 +88,7 @@ class LayoutOptions:
     """Room at the top of a group for its title."""
     column_gap: float = 48.0
     """Between the columns of a training step."""
-    stub_width: float = 56.0
+    stub_width: float = 76.0
     stub_height: float = 16.0
     stub_gap: float = 4.0
     """Between a box and its stubs, and between stubs."""
