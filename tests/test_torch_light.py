@@ -11,6 +11,7 @@ from torch.profiler import ProfilerActivity, profile, record_function
 import graphreel
 from graphreel.capture.sources import open_trace
 from graphreel.capture.torch import RecorderWarning
+from graphreel.examples.transformer import GPT
 from graphreel.graph import structure_hash
 from graphreel.tracefile import IterationRecord, Status
 from tests.torch_runs import Kept, Net, recording, train
@@ -39,6 +40,26 @@ def test_iterations_have_the_graph_that_they_have_at_level_timing() -> None:
     hashes = [[structure_hash(kept.graph(at)) for at in range(8)] for kept in (light, timing)]
     assert hashes[0] == hashes[1]
     assert [is_seen_in_full(light.records[at]) for at in range(8)] == [True] * 3 + [False] * 5
+
+
+def test_attention_is_known_again_though_it_works_in_place_without_a_mode() -> None:
+    def run(level: str) -> Kept:
+        torch.manual_seed(0)
+        with recording(level) as (kept, _):
+            model = GPT(letters=5, length=6, width=8, heads=2, depth=2)
+            optimizer = torch.optim.AdamW(model.parameters())
+            for _ in range(7):
+                letters = torch.randint(5, (3, 6))
+                optimizer.zero_grad()
+                nn.functional.cross_entropy(model(letters).flatten(0, 1), letters.flatten()).backward()
+                optimizer.step()
+        return kept
+
+    light, timing = [run(level) for level in ("light", "timing")]
+    assert not any(record.findings for record in light.records.values())
+    assert structure_hash(light.graph(6)) == structure_hash(timing.graph(6))
+    # The last was seen by the profiler alone: autograd detaches nothing for its own sake then.
+    assert 0 in light.records[6].columns["duration_ns"]
 
 
 def test_every_node_has_its_time() -> None:

@@ -17,6 +17,8 @@ UNSEEN = -1
 """The place of an operation that the profiler does not see."""
 _DETACH = "aten::detach"
 _ACCUMULATES = "torch::autograd::AccumulateGrad"
+_WITHIN = 64
+"""How many events before an operator's a composite one is looked for that it is part of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +157,8 @@ def _aligned(part: Part, stream: Stream, kinds: Kinds, at: int, last: int) -> li
                 return Difference(number, "", operators[number])
             return places + [UNSEEN] * (len(operators) - number)
         name, kind = names[at], kinds[names[at]]
-        if name in (operators[number], part.instead[number]) and kind is not Kind.FRAME:
+        is_it = name in (operators[number], part.instead[number]) or _is_in_place(operators[number], stream, at)
+        if is_it and kind is not Kind.FRAME:
             if part.unseen[number] and _fewer_detached(part, number, stream, kinds, at, last):
                 places.append(UNSEEN)
                 continue
@@ -168,6 +171,14 @@ def _aligned(part: Part, stream: Stream, kinds: Kinds, at: int, last: int) -> li
         else:
             at += 1
     return places
+
+
+def _is_in_place(operator: str, stream: Stream, at: int) -> bool:
+    """Whether a composite operator of PyTorch's, such as attention, works in place here, as it does without a mode."""
+    if stream.names[at] != f"{operator}_":
+        return False
+    around = (before for before in range(at - 1, max(at - _WITHIN, -1), -1) if stream.ends[before] > at)
+    return any(stream.names[before].startswith("aten::") for before in around)
 
 
 def _fewer_detached(part: Part, number: int, stream: Stream, kinds: Kinds, at: int, last: int) -> bool:
