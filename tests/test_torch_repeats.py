@@ -208,14 +208,15 @@ def test_lists_of_different_floats_do_not_make_a_new_graph_of_each_step() -> Non
     def program() -> None:
         first, second = nn.Parameter(torch.ones(3)), nn.Parameter(torch.ones(2))
         optimizer = torch.optim.AdamW([first, second], foreach=True)
-        for turn in range(7):
+        for turn in range(40):
             optimizer.zero_grad()
             loss = first.sum() if turn == 0 else first.sum() + second.sum()
             loss.backward()
             optimizer.step()
 
     records = list(record(program).records.values())
-    assert records[4].graph is records[5].graph
+    # Where the gradients lay come other tensors of the same pass, which are not named after them.
+    assert all(each.graph is records[4].graph for each in records[5:-1])
     divide = nodes(records[4].graph, "aten._foreach_div_.ScalarList")[0]
     name = next(text for key, text in divide.attributes.items() if str(text).startswith("[argument."))
     assert str(name).endswith("] * 2")

@@ -256,7 +256,7 @@ class TorchRecorder:
         if log is not None:
             log.steps.append(type(optimizer).__name__)
             self._mode.step = len(log.steps) - 1
-            self._table.names.update(optimizer_names(optimizer, self._table.members))
+            self._table.name(optimizer_names(optimizer, self._table.members))
 
     def _step_ends(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
         self._mode.step = 0
@@ -264,7 +264,7 @@ class TorchRecorder:
         drop_stale(self._mode.calls, sys._getframe())
         log = self._mode.log
         if log is not None:
-            self._table.names.update(optimizer_names(optimizer, self._table.members))
+            self._table.name(optimizer_names(optimizer, self._table.members))
             log.scalars |= learning_rates(optimizer, len(log.steps) - 1)
         self._passes.step_ends(optimizer)
 

@@ -53,7 +53,7 @@ class TensorTable:
         self.outside: set[int] = set()
         self.addresses: dict[int, int] = {}
         self.members: dict[int, tuple[ValueKind, str]] = {}
-        self._names: dict[int, tuple[ValueKind, str]] = {}
+        self._names, self._named = dict[int, tuple[ValueKind, str]](), dict[int, tuple[ValueKind, str]]()
         self.entered: Callable[[int, torch.Tensor], None] | None = None
         self.generators = Generators()
         self.remembered: list[Earlier] = []
@@ -68,16 +68,21 @@ class TensorTable:
         self.catch_up()
         self.notes, self.refs, self.caught_up = notes, [], 0
         self.known = {key: reference for key, reference in self.known.items() if reference() is not None}
-        self.numbers, self.members, self._names, self._owners = {}, {}, {}, {}
+        self.numbers, self.members, self._names, self._named, self._owners = {}, {}, {}, {}, {}
         self.outside, self.addresses, self._places, self._placed = set(), {}, {}, 0
         self.generators = Generators()
 
     @property
     def names(self) -> dict[int, tuple[ValueKind, str]]:
         """Kinds and names of gradients and optimizer states, by `id`."""
-        # Whoever adds a name does so while the tensor lives, which is when it can be found by its `id`.
-        self.catch_up()
         return self._names
+
+    def name(self, names: dict[int, tuple[ValueKind, str]]) -> None:
+        """Know gradients and optimizer states by kind and name, each by the `id` that it has now, while it lives."""
+        self.catch_up()
+        self._names.update(names)
+        met = {key: name for key, name in names.items() if key in self.numbers and self.known[key]() is not None}
+        self._named.update({self.numbers[key]: name for key, name in met.items()})
 
     def catch_up(self) -> None:
         """Let `known` and `numbers` have what was expected and came, and so was kept in `refs` only."""
@@ -240,12 +245,8 @@ class TensorTable:
     def named(self) -> dict[int, tuple[ValueKind, str]]:
         """Kind and name of the pass's tensors that have one, by number."""
         self.catch_up()
-        return {
-            self.numbers[key]: name
-            for names in (self.names, self.members)
-            for key, name in names.items()
-            if key in self.numbers
-        }
+        members = {self.numbers[key]: name for key, name in self.members.items() if key in self.numbers}
+        return self._named | members
 
 
 def note(tensor: torch.Tensor, alias: int) -> RawTensor:
